@@ -1,0 +1,2 @@
+//! The `spn` command.
+fn main() {}
