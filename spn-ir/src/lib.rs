@@ -1,1 +1,25 @@
-//! Placeholder head, written with the crate.
+//! The data structures of the `spn` compiler: circuits, layers, parameters and execution plans.
+//!
+//! * [`Circuit`] is the high-level intermediate representation: blocks of units that share a
+//!   scope, in topological order, with their parameters beside them.
+//! * [`layers`] describes networks as stacks of layers and lowers them to a circuit.
+//! * [`plan`] is the low-level representation the runtime executes.
+//! * [`text`] is the readable form of a circuit, [`container`] the binary one.
+//!
+//! This crate knows no passes, no threads and no SIMD; it evaluates nothing but parameters.
+
+pub mod circuit;
+pub mod node;
+pub mod parameter;
+pub mod plan;
+pub mod quantity;
+pub mod scope;
+
+pub use circuit::{Circuit, CircuitBuilder, CircuitError, NodeOptions, Normalisation};
+pub use node::{
+    Combine, Dropout, DropoutKind, Leaf, LeafFamily, LocationScale, Node, NodeId, NodeKind, Origin,
+    PickTable, PickTableId, Product, Sum, VariableId,
+};
+pub use parameter::{Constraint, Parameter, ParameterId, Parameters};
+pub use quantity::{Formula, Quantity, QuantityId, Slice};
+pub use scope::{Scope, ScopeId, ScopeTable};

@@ -1,0 +1,1 @@
+//! Text of a plan, for people and golden tests.
