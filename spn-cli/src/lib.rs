@@ -1,1 +1,4 @@
 //! Placeholder head, written with the crate.
+pub mod data;
+pub mod output;
+pub mod picture;

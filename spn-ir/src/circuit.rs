@@ -133,6 +133,9 @@ pub enum CircuitError {
         /// `child` or `variable`.
         part: &'static str,
     },
+    /// Dropout on something else than a product of one child.
+    #[error("dropout needs a node of its own: an element-wise product of one child")]
+    MisplacedDropout,
     /// The root must be one unit.
     #[error("the root has {width} units; it must have one: end the network with a single sum")]
     WideRoot {
@@ -146,7 +149,7 @@ pub enum CircuitError {
 pub struct NodeOptions {
     /// Where it comes from.
     pub origin: Origin,
-    /// Dropout on its values in training.
+    /// Dropout on its values in training; only for an element-wise product of one child.
     pub dropout: Option<Dropout>,
 }
 
@@ -466,8 +469,13 @@ impl CircuitBuilder {
         if width == 0 || width > MAXIMUM_WIDTH {
             return Err(CircuitError::BadWidth { width });
         }
-        let scope = self.circuit.scopes.intern(scope);
         let NodeOptions { origin, dropout } = options;
+        let alone = matches!(&kind, NodeKind::Product(product)
+            if product.children.len() == 1 && product.combine == Combine::ElementWise);
+        if dropout.is_some() && !alone {
+            return Err(CircuitError::MisplacedDropout);
+        }
+        let scope = self.circuit.scopes.intern(scope);
         self.circuit.nodes.push(Node { kind, width: width as u32, scope, origin, dropout });
         Ok(NodeId(self.circuit.nodes.len() as u32 - 1))
     }

@@ -1,1 +1,24 @@
-//! Placeholder head, written with the crate.
+//! The runtime: runs compiled sum-product networks.
+//!
+//! A [`Plan`](spn_ir::plan::Plan) from the compiler becomes an [`Executable`]; its methods are the
+//! queries. Batches are cut into tiles (samples lie on the vector lanes), tiles run in parallel.
+//! Results do not depend on the number of threads. All values are natural logarithms.
+
+mod constants;
+mod engine;
+mod error;
+mod executable;
+mod kernels;
+pub mod learn;
+mod query;
+mod rows;
+pub mod simd;
+mod workspace;
+
+pub use error::RunError;
+pub use executable::{Executable, ExecutableOptions, Number};
+pub use kernels::dropout::Dropping;
+pub use query::{
+    Completion, CompletionOptions, CompletionRule, Gradient, GradientOptions,
+};
+pub use rows::{Rows, Statistics};

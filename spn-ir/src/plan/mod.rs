@@ -7,6 +7,9 @@
 //! addresses; two compilations of one circuit give the same plan, byte for byte.
 
 mod display;
+mod verify;
+
+pub use verify::{Place, PlanError};
 
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;

@@ -1,0 +1,28 @@
+//! Decomposability: the children of a product have pairwise disjoint scopes.
+
+use spn_ir::{Node, NodeId, NodeKind, Scope};
+
+use super::{Finder, ProblemKind};
+
+/// Reports the first pair of children that share variables.
+pub(super) fn check(finder: &mut Finder<'_>, id: NodeId, node: &Node) {
+    let NodeKind::Product(product) = &node.kind else { return };
+    let circuit = finder.circuit;
+    let mut seen = Scope::empty();
+    for (index, &child) in product.children.iter().enumerate() {
+        let scope = circuit.scope(child);
+        if !seen.is_disjoint(scope) {
+            // Only now look for the partner: valid products stay linear in their children.
+            let earlier = &product.children[..index];
+            let partner = earlier.iter().find(|other| !circuit.scope(**other).is_disjoint(scope));
+            if let Some(&partner) = partner {
+                let shared = circuit.scope(partner).intersection(scope);
+                let variables = shared.variables().collect();
+                let children = (partner, child);
+                finder.report(id, ProblemKind::NotDecomposable { children, variables });
+            }
+            return;
+        }
+        seen.union_with(scope);
+    }
+}

@@ -1,0 +1,206 @@
+//! Simplification: a smaller circuit that computes the same function.
+//!
+//! ```text
+//! p = product(q)            ->  q                (a product of one child)
+//! p = product(a, one)       ->  product(a)       (a constant factor of 1)
+//! p = product(a, product(b, c)) -> product(a, b, c), if nothing else reads the inner product
+//! two equal nodes           ->  one node
+//! nodes nothing depends on  ->  gone
+//! ```
+//!
+//! Weights are never multiplied into each other: they are parameters that training changes. What
+//! stays is exact, so parameters, gradients and values are those of the original circuit.
+
+use std::collections::HashMap;
+
+use smallvec::SmallVec;
+use spn_ir::{Circuit, Combine, LeafFamily, Node, NodeId, NodeKind, Product, VariableId};
+
+use crate::Options;
+use crate::check::reachable;
+
+/// A simplified circuit and where the requested outputs went.
+#[derive(Clone, Debug)]
+pub struct Simplified {
+    /// The circuit.
+    pub circuit: Circuit,
+    /// The nodes of [`Options::outputs`], in the same order.
+    pub outputs: Vec<NodeId>,
+}
+
+/// Runs the rewrites once, bottom up; each sees already simplified children.
+#[must_use]
+pub fn run(circuit: &Circuit, options: &Options) -> Simplified {
+    let mut kept = vec![circuit.root];
+    kept.extend(&options.outputs);
+    let reachable = reachable(circuit, &kept);
+    let uses = count_uses(circuit, &reachable, &kept);
+    let mut rewriter = Rewriter {
+        circuit: Circuit { nodes: Vec::new(), ..circuit.clone() },
+        renamed: vec![NodeId::default(); circuit.nodes.len()],
+        uses_after: Vec::new(),
+        known: HashMap::new(),
+    };
+    for (id, node) in circuit.iter().filter(|(id, _)| reachable[id.index()]) {
+        let renamed = rewriter.rewrite(node, uses[id.index()], options.dropout);
+        rewriter.renamed[id.index()] = renamed;
+    }
+    let Rewriter { mut circuit, renamed, .. } = rewriter;
+    circuit.root = renamed[kept[0].index()];
+    let outputs: Vec<NodeId> = kept[1..].iter().map(|id| renamed[id.index()]).collect();
+    let (circuit, outputs) = compact(circuit, &outputs);
+    Simplified { circuit, outputs }
+}
+
+/// How often each node is read; requested ones count as read once more, so they stay.
+fn count_uses(circuit: &Circuit, reachable: &[bool], kept: &[NodeId]) -> Vec<u32> {
+    let mut uses = vec![0_u32; circuit.nodes.len()];
+    for (_, node) in circuit.iter().filter(|(id, _)| reachable[id.index()]) {
+        for child in node.children() {
+            uses[child.index()] += 1;
+        }
+    }
+    for id in kept {
+        uses[id.index()] += 2;
+    }
+    uses
+}
+
+struct Rewriter {
+    circuit: Circuit,
+    /// New id of each old node.
+    renamed: Vec<NodeId>,
+    /// How often the old nodes behind each new one are read.
+    uses_after: Vec<u32>,
+    known: HashMap<Key, NodeId>,
+}
+
+/// What makes two nodes equal: everything but their origin.
+#[derive(PartialEq, Eq, Hash)]
+enum Key {
+    Leaf(u8, [u32; 5], SmallVec<[VariableId; 1]>, u32),
+    Product(SmallVec<[NodeId; 4]>, Combine, u32),
+    Sum(SmallVec<[NodeId; 4]>, u32, u32, u32),
+}
+
+impl Rewriter {
+    /// The new node that stands for `node`.
+    fn rewrite(&mut self, node: &Node, uses: u32, keep_dropout: bool) -> NodeId {
+        let mut node = node.clone();
+        if !keep_dropout {
+            node.dropout = None;
+        }
+        match &mut node.kind {
+            NodeKind::Leaf(_) => {}
+            NodeKind::Sum(sum) => {
+                sum.children.iter_mut().for_each(|c| *c = self.renamed[c.index()]);
+            }
+            NodeKind::Product(product) => {
+                product.children.iter_mut().for_each(|c| *c = self.renamed[c.index()]);
+                self.flatten(product);
+                if let ([child], Combine::ElementWise | Combine::Outer, None) =
+                    (product.children.as_slice(), product.combine, node.dropout)
+                {
+                    self.uses_after[child.index()] += uses.saturating_sub(1);
+                    return *child;
+                }
+            }
+        }
+        self.intern(node, uses)
+    }
+
+    /// Drops factors that are the constant 1 and splices in inner products of the same kind.
+    fn flatten(&self, product: &mut Product) {
+        let mut children: SmallVec<[NodeId; 4]> = SmallVec::new();
+        for &child in &product.children {
+            match self.inner(child) {
+                Some(inner)
+                    if product.combine == Combine::ElementWise && inner.children.is_empty() => {}
+                Some(inner)
+                    if inner.combine == product.combine
+                        && !matches!(inner.combine, Combine::Table(_))
+                        && !inner.children.is_empty()
+                        && self.uses_after[child.index()] == 1 =>
+                {
+                    children.extend_from_slice(&inner.children);
+                }
+                _ => children.push(child),
+            }
+        }
+        product.children = children;
+    }
+
+    fn inner(&self, id: NodeId) -> Option<&Product> {
+        let node = self.circuit.node(id);
+        match &node.kind {
+            NodeKind::Product(product) if node.dropout.is_none() => Some(product),
+            _ => None,
+        }
+    }
+
+    /// Adds the node unless an equal one is there.
+    fn intern(&mut self, node: Node, uses: u32) -> NodeId {
+        // Two dropouts draw different numbers: never one node.
+        let key = if node.dropout.is_some() { None } else { Some(key(&node)) };
+        if let Some(&id) = key.as_ref().and_then(|key| self.known.get(key)) {
+            self.uses_after[id.index()] += uses;
+            return id;
+        }
+        let id = NodeId(self.circuit.nodes.len() as u32);
+        self.circuit.nodes.push(node);
+        self.uses_after.push(uses);
+        if let Some(key) = key {
+            self.known.insert(key, id);
+        }
+        id
+    }
+}
+
+fn key(node: &Node) -> Key {
+    match &node.kind {
+        NodeKind::Leaf(leaf) => {
+            let (family, numbers) = match &leaf.family {
+                LeafFamily::LocationScale { density, location, scale } => {
+                    let (l, s) = (location, scale);
+                    let numbers = [*density as u32, l.quantity.0, l.offset, s.quantity.0, s.offset];
+                    (0, numbers)
+                }
+                LeafFamily::Indicator => (1, [0; 5]),
+                LeafFamily::Categorical { states, probabilities: p } => {
+                    (2, [*states, p.quantity.0, p.offset, 0, 0])
+                }
+            };
+            Key::Leaf(family, numbers, leaf.variables.clone(), node.width)
+        }
+        NodeKind::Product(p) => Key::Product(p.children.clone(), p.combine, node.width),
+        NodeKind::Sum(sum) => {
+            let weights = sum.weights;
+            Key::Sum(sum.children.clone(), weights.quantity.0, weights.offset, node.width)
+        }
+    }
+}
+
+/// Drops nodes that became unreachable and renumbers the rest.
+fn compact(mut circuit: Circuit, outputs: &[NodeId]) -> (Circuit, Vec<NodeId>) {
+    let mut kept = vec![circuit.root];
+    kept.extend(outputs);
+    let reachable = reachable(&circuit, &kept);
+    let mut renamed = vec![NodeId::default(); circuit.nodes.len()];
+    let mut nodes = Vec::with_capacity(circuit.nodes.len());
+    for (index, mut node) in std::mem::take(&mut circuit.nodes).into_iter().enumerate() {
+        if !reachable[index] {
+            continue;
+        }
+        match &mut node.kind {
+            NodeKind::Leaf(_) => {}
+            NodeKind::Product(p) => p.children.iter_mut().for_each(|c| *c = renamed[c.index()]),
+            NodeKind::Sum(s) => s.children.iter_mut().for_each(|c| *c = renamed[c.index()]),
+        }
+        renamed[index] = NodeId(nodes.len() as u32);
+        nodes.push(node);
+    }
+    circuit.nodes = nodes;
+    circuit.root = renamed[circuit.root.index()];
+    let outputs = outputs.iter().map(|id| renamed[id.index()]).collect();
+    (circuit, outputs)
+}

@@ -1,0 +1,111 @@
+//! The memory plans: slots lie inside the arena, and nothing is overwritten while it is needed.
+
+use std::collections::BTreeMap;
+
+use super::{Place, PlanError};
+use crate::plan::{Memory, Plan, SlotId, Step};
+
+/// Checks one memory plan by following what lies where from step to step. Slots of the plan
+/// exist and are written before they are read; that was checked before.
+pub(super) fn verify(plan: &Plan, memory: &Memory, place: Place) -> Result<(), PlanError> {
+    place.equal("number of slots", memory.offsets.len(), plan.slots.len() as u64)?;
+    for (&offset, &rows) in memory.offsets.iter().zip(&plan.slots) {
+        inside(memory, place, u64::from(offset) + u64::from(rows))?;
+    }
+    let training = place == Place::Training;
+    let kept = if training { plan.steps.len() } else { 0 };
+    place.equal("number of places of kept rows", memory.kept.len(), kept as u64)?;
+    let mut arena = Arena { plan, memory, place, owners: BTreeMap::new() };
+    for (index, step) in plan.steps.iter().enumerate() {
+        arena.expect(step.inputs(), index)?;
+        for slot in step.outputs() {
+            arena.write(memory.offsets[slot.index()], plan.slots[slot.index()].into(), slot.0);
+        }
+        // A kernel writes while it reads: its outputs overlap neither its inputs nor each other.
+        arena.expect(step.inputs().chain(step.outputs()), index)?;
+    }
+    let end = plan.steps.len();
+    arena.expect(plan.root.factors.iter().chain(&plan.outputs).copied(), end)?;
+    if training {
+        for (step, &offset) in plan.steps.iter().zip(&memory.kept) {
+            let rows = kept_rows(step).ok_or_else(|| place.wrong("a step keeps too many rows"))?;
+            inside(memory, place, u64::from(offset).saturating_add(rows))?;
+            arena.write(offset, rows, KEPT);
+        }
+        let everything = plan.steps.iter().flat_map(Step::outputs);
+        arena.expect(everything, end)?;
+        arena.expect_kept()?;
+    }
+    Ok(())
+}
+
+fn inside(memory: &Memory, place: Place, end: u64) -> Result<(), PlanError> {
+    if end <= u64::from(memory.rows) {
+        return Ok(());
+    }
+    let what = "end of what it holds, in rows,";
+    Err(PlanError::Mismatch { place, what, found: end, expected: memory.rows.into() })
+}
+
+/// Rows that a step keeps for its reverse step.
+fn kept_rows(step: &Step) -> Option<u64> {
+    match step {
+        Step::SumProduct(sum) => {
+            (u64::from(sum.inputs) + u64::from(sum.width)).checked_mul(step.count() as u64)
+        }
+        Step::Leaf(_) | Step::Product(_) | Step::Dropout(_) => Some(0),
+    }
+}
+
+/// Owner of rows that a sum keeps; no slot has this number, there are fewer.
+const KEPT: u32 = u32::MAX;
+
+/// Who wrote which rows last: ranges by their first row, disjoint.
+struct Arena<'a> {
+    plan: &'a Plan,
+    memory: &'a Memory,
+    place: Place,
+    /// End and owner of the range.
+    owners: BTreeMap<u64, (u64, u32)>,
+}
+
+impl Arena<'_> {
+    /// Gives the rows to `owner`; whoever had any of them loses all of his.
+    fn write(&mut self, offset: u32, rows: u64, owner: u32) {
+        let (start, end) = (u64::from(offset), u64::from(offset) + rows);
+        if rows == 0 {
+            return;
+        }
+        while let Some((&other, &(other_end, _))) = self.owners.range(..end).next_back()
+            && other_end > start
+        {
+            self.owners.remove(&other);
+        }
+        self.owners.insert(start, (end, owner));
+    }
+
+    /// The slots must still have their rows.
+    fn expect(
+        &self,
+        mut slots: impl Iterator<Item = SlotId>,
+        step: usize,
+    ) -> Result<(), PlanError> {
+        let lost = slots.find(|slot| {
+            let start = u64::from(self.memory.offsets[slot.index()]);
+            let end = start + u64::from(self.plan.slots[slot.index()]);
+            self.owners.get(&start) != Some(&(end, slot.0))
+        });
+        match lost {
+            Some(SlotId(slot)) => Err(PlanError::Overwritten { place: self.place, slot, step }),
+            None => Ok(()),
+        }
+    }
+
+    /// The rows that sums keep must not overlap: there are as many ranges as were written.
+    fn expect_kept(&self) -> Result<(), PlanError> {
+        let there = self.owners.values().filter(|(_, owner)| *owner == KEPT).count();
+        let keeps = |step: &&Step| kept_rows(step).is_some_and(|rows| rows > 0);
+        let written = self.plan.steps.iter().filter(keeps).count();
+        self.place.equal("number of separate ranges of kept rows", there, written as u64)
+    }
+}

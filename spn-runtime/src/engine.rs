@@ -1,0 +1,254 @@
+//! The engine: one tile through the whole plan, forward and in reverse.
+//!
+//! In: a plan, its constants and a tile of rows. Out: joints and log-likelihoods of the tile in
+//! its workspace; after the reverse pass flows, and derivatives added to the caller's buffers.
+
+use spn_ir::plan::{Plan, Step};
+
+use crate::Statistics;
+use crate::constants::Constants;
+use crate::kernels::dropout::{self, Dropping};
+use crate::kernels::input::{self, SampleStatistics, TileRows};
+use crate::kernels::leaf::{self, LeafDerivatives};
+use crate::kernels::sum_product::{self, Block, Reverse};
+use crate::kernels::{Place, product, root};
+use crate::simd::{Element, Isa};
+use crate::workspace::{Purpose, Workspace, slot_rows};
+
+/// What a tile is run with.
+#[derive(Clone, Copy)]
+pub(crate) struct Engine<'a, E> {
+    pub(crate) plan: &'a Plan,
+    pub(crate) constants: &'a Constants<E>,
+    pub(crate) statistics: Statistics,
+    pub(crate) dropping: Dropping<'a>,
+    pub(crate) purpose: Purpose,
+}
+
+/// Which derivatives the reverse pass computes.
+pub(crate) struct Wanted<'a, E> {
+    /// With respect to each quantity, added to what is there.
+    pub(crate) quantities: Option<&'a mut [Vec<E>]>,
+    /// With respect to the normalised inputs, in the workspace.
+    pub(crate) inputs: bool,
+    /// Flows of every slot, even where nothing can be trained.
+    pub(crate) all_flows: bool,
+}
+
+impl<'a, E: Element> Engine<'a, E> {
+    fn place(&self, tile: usize) -> Place<'a> {
+        let memory = match self.purpose {
+            Purpose::Inference => &self.plan.inference,
+            Purpose::Flows => &self.plan.training,
+        };
+        Place { tables: &self.plan.tables, offsets: &memory.offsets, tile }
+    }
+
+    /// Loads the rows and runs every step and the root.
+    #[inline(always)]
+    pub(crate) fn forward<I: Isa>(
+        &self,
+        isa: I,
+        rows: TileRows<'_, E>,
+        workspace: &mut Workspace<E>,
+    ) {
+        let plan = self.plan;
+        let place = self.place(rows.tile);
+        workspace.fit(plan, rows.tile, self.purpose);
+        let Workspace { inputs, mean, deviation, .. } = workspace;
+        let mut samples = SampleStatistics { mean, deviation };
+        input::load(rows, plan.normalisation.as_ref(), self.statistics, &mut samples, inputs);
+        for index in 0..plan.steps.len() {
+            self.forward_step(isa, place, rows, index, workspace);
+        }
+        let Workspace { arena, joints, total, .. } = workspace;
+        let joints = &mut joints[..plan.root.inputs as usize * rows.tile];
+        let log_weights = &self.constants.root_log_weights;
+        root::forward(isa, place, &plan.root, log_weights, arena, joints, total);
+    }
+
+    #[inline(always)]
+    fn forward_step<I: Isa>(
+        &self,
+        isa: I,
+        place: Place<'_>,
+        rows: TileRows<'_, E>,
+        index: usize,
+        workspace: &mut Workspace<E>,
+    ) {
+        let Workspace { inputs, arena, products, .. } = workspace;
+        match &self.plan.steps[index] {
+            Step::Leaf(step) => {
+                let constants = &self.constants.leaves[index];
+                leaf::forward(isa, place, step, constants, inputs, arena);
+            }
+            Step::Product(step) => product::forward(isa, place, step, arena, products),
+            Step::Dropout(step) => {
+                let (slots, part) = (&self.plan.slots, (rows.first, rows.count));
+                dropout::forward(place, step, slots, part, self.dropping, arena);
+            }
+            Step::SumProduct(_) => self.forward_sums(isa, place, index, workspace),
+        }
+    }
+
+    #[inline(always)]
+    fn forward_sums<I: Isa>(
+        &self,
+        isa: I,
+        place: Place<'_>,
+        index: usize,
+        workspace: &mut Workspace<E>,
+    ) {
+        let Step::SumProduct(step) = &self.plan.steps[index] else { return };
+        let Workspace { arena, products, maximum, .. } = workspace;
+        let linear_length = step.inputs as usize * place.tile;
+        let each = (step.inputs + step.width) as usize * place.tile;
+        let kept_at = self.plan.training.kept[index] as usize * place.tile;
+        for instance in 0..step.instances.len() {
+            let block = self.block(place, index, instance, &self.constants.packed);
+            match self.purpose {
+                Purpose::Inference => {
+                    let linear = &mut products[..linear_length];
+                    sum_product::forward(isa, &block, arena, linear, maximum, None);
+                }
+                Purpose::Flows => {
+                    let (values, kept) = arena.split_at_mut(kept_at + instance * each);
+                    let (linear, sums) = kept[..each].split_at_mut(linear_length);
+                    sum_product::forward(isa, &block, values, linear, maximum, Some(sums));
+                }
+            }
+        }
+    }
+
+    /// One sum block with its packed weights.
+    #[inline(always)]
+    fn block<'b>(
+        &self,
+        place: Place<'b>,
+        index: usize,
+        instance: usize,
+        packed: &'b [E],
+    ) -> Block<'b, E>
+    where
+        'a: 'b,
+    {
+        let Step::SumProduct(step) = &self.plan.steps[index] else {
+            unreachable!("only called for sum-product steps")
+        };
+        let length = step.inputs as usize * step.width as usize;
+        let each = step.factors_each();
+        let start = self.constants.packed_at[index][instance];
+        Block {
+            place,
+            step,
+            factors: &step.factors[instance * each..(instance + 1) * each],
+            output: step.instances[instance].output,
+            packed: &packed[start..start + length],
+            weights: self.constants.weights(step.instances[instance].weights, length),
+        }
+    }
+
+    /// Runs the reverse pass from the seeds in the workspace. The forward pass must have run on
+    /// the same workspace with [`Purpose::Flows`].
+    #[inline(always)]
+    pub(crate) fn reverse<I: Isa>(
+        &self,
+        isa: I,
+        rows: TileRows<'_, E>,
+        workspace: &mut Workspace<E>,
+        mut wanted: Wanted<'_, E>,
+    ) {
+        let plan = self.plan;
+        let place = self.place(rows.tile);
+        let inputs = plan.root.inputs as usize;
+        workspace.flows[..slot_rows(plan) * rows.tile].fill(E::ZERO);
+        if wanted.inputs {
+            workspace.input_flows[..plan.variables as usize * rows.tile].fill(E::ZERO);
+        }
+        let seeds = &workspace.seeds[..inputs * rows.tile];
+        let weights = plan.root.weights.zip(wanted.quantities.as_deref_mut());
+        let weights = weights.map(|(slice, quantities)| {
+            let derivatives = &mut quantities[slice.quantity.index()][slice.offset as usize..];
+            (self.constants.weights(slice, inputs), &mut derivatives[..inputs])
+        });
+        root::reverse(isa, place, &plan.root, seeds, weights, &mut workspace.flows);
+        for reverse in &plan.reverse {
+            let children = reverse.children || wanted.inputs || wanted.all_flows;
+            let parameters = reverse.parameters && wanted.quantities.is_some();
+            let index = reverse.step as usize;
+            self.reverse_step(isa, place, rows, index, workspace, &mut wanted, (parameters, children));
+        }
+    }
+
+    #[inline(always)]
+    #[expect(clippy::too_many_arguments, reason = "one call site; a struct would only rename them")]
+    fn reverse_step<I: Isa>(
+        &self,
+        isa: I,
+        place: Place<'_>,
+        rows: TileRows<'_, E>,
+        index: usize,
+        workspace: &mut Workspace<E>,
+        wanted: &mut Wanted<'_, E>,
+        (parameters, children): (bool, bool),
+    ) {
+        match &self.plan.steps[index] {
+            Step::Leaf(step) => {
+                let constants = &self.constants.leaves[index];
+                let quantities = wanted.quantities.as_deref_mut().filter(|_| parameters);
+                let inputs = wanted.inputs.then_some(workspace.input_flows.as_mut_slice());
+                if quantities.is_none() && inputs.is_none() {
+                    return;
+                }
+                let derivatives = LeafDerivatives { quantities, inputs };
+                let Workspace { inputs, flows, .. } = workspace;
+                leaf::reverse(isa, place, step, constants, inputs, flows, derivatives);
+            }
+            Step::Product(step) if children => {
+                let Workspace { flows, products, .. } = workspace;
+                product::reverse(isa, place, step, flows, products);
+            }
+            Step::Dropout(step) if children => {
+                let (slots, part) = (&self.plan.slots, (rows.first, rows.count));
+                dropout::reverse(place, step, slots, part, self.dropping, &mut workspace.flows);
+            }
+            Step::SumProduct(_) if parameters || children => {
+                let quantities = wanted.quantities.as_deref_mut().filter(|_| parameters);
+                self.reverse_sums(isa, place, index, workspace, quantities, children);
+            }
+            _ => {}
+        }
+    }
+
+    #[inline(always)]
+    fn reverse_sums<I: Isa>(
+        &self,
+        isa: I,
+        place: Place<'_>,
+        index: usize,
+        workspace: &mut Workspace<E>,
+        mut quantities: Option<&mut [Vec<E>]>,
+        children: bool,
+    ) {
+        let Step::SumProduct(step) = &self.plan.steps[index] else { return };
+        let Workspace { arena, flows, products, ratios, .. } = workspace;
+        let linear_length = step.inputs as usize * place.tile;
+        let sums_length = step.width as usize * place.tile;
+        let each = linear_length + sums_length;
+        let kept_at = self.plan.training.kept[index] as usize * place.tile;
+        for instance in (0..step.instances.len()).rev() {
+            let block = self.block(place, index, instance, &self.constants.packed_reverse);
+            let (values, kept) = arena.split_at(kept_at + instance * each);
+            let (linear, sums) = kept[..each].split_at(linear_length);
+            let slice = step.instances[instance].weights;
+            let weights = quantities.as_deref_mut().map(|quantities| {
+                let all = &mut quantities[slice.quantity.index()][slice.offset as usize..];
+                &mut all[..step.inputs as usize * step.width as usize]
+            });
+            let ratios = &mut ratios[..sums_length];
+            let products = &mut products[..linear_length];
+            let work = Reverse { values, linear, sums, weights, children, ratios, products };
+            sum_product::reverse(isa, &block, work, flows);
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! Why a call of the runtime failed.
+
+use thiserror::Error;
+
+use crate::simd::LevelError;
+
+/// Why a call failed. Nothing was computed.
+#[derive(Clone, Debug, PartialEq, Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// Rows of another length than the network's variables.
+    #[error("the rows have {found} columns, but the network has {expected} variables")]
+    WrongColumns {
+        /// Columns of the rows.
+        found: usize,
+        /// Variables of the network.
+        expected: usize,
+    },
+    /// A buffer whose length does not fit the number of rows.
+    #[error("{what} has {found} values, but {expected} are needed")]
+    WrongLength {
+        /// Which buffer.
+        what: &'static str,
+        /// Its length.
+        found: usize,
+        /// What fits.
+        expected: usize,
+    },
+    /// A label that is no class of the network.
+    #[error("label {label} of row {row} is out of range: the network has {classes} classes, from 0")]
+    LabelOutOfRange {
+        /// The row.
+        row: usize,
+        /// Its label.
+        label: u32,
+        /// How many classes the root has.
+        classes: usize,
+    },
+    /// An objective that needs labels was given none.
+    #[error("the objective {objective} needs a label for each row")]
+    LabelsMissing {
+        /// Its name.
+        objective: &'static str,
+    },
+    /// The instruction set is not there.
+    #[error(transparent)]
+    Level(#[from] LevelError),
+    /// The operating system gave no threads.
+    #[error("cannot start {threads} threads: {reason}")]
+    Threads {
+        /// How many were asked for.
+        threads: usize,
+        /// What the system said.
+        reason: String,
+    },
+    /// An answer to a question the plan was not compiled for.
+    #[error("the plan keeps no outputs: name the nodes in the compiler's options")]
+    NoOutputs,
+    /// A set of parameter values that does not fit the plan's.
+    #[error("parameter {name} needs {expected} values, but {found} were given")]
+    WrongParameter {
+        /// The parameter.
+        name: String,
+        /// Values given.
+        found: usize,
+        /// Values needed.
+        expected: usize,
+    },
+}

@@ -1,0 +1,208 @@
+//! An executable: a plan with parameter values, ready to run on this machine.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use num_traits::Float;
+use rayon::ThreadPool;
+use rayon::prelude::*;
+use spn_ir::Parameters;
+use spn_ir::plan::Plan;
+
+use crate::constants::Constants;
+use crate::engine::Engine;
+use crate::kernels::dropout::Dropping;
+use crate::kernels::input::TileRows;
+use crate::simd::{Element, Level, Real};
+use crate::workspace::{MAX_TILE, Purpose, TILE_STEP, Workspace};
+use crate::{Rows, RunError, Statistics};
+
+/// The numbers a network can be run with: `f32` or `f64`.
+pub trait Number: Element + Float {}
+
+impl Number for f32 {}
+impl Number for f64 {}
+
+/// How to run a plan.
+#[derive(Clone, Copy, Debug)]
+pub struct ExecutableOptions {
+    /// The instruction set; by default the best this machine has.
+    pub level: Level,
+    /// How many threads; `None` for rayon's global pool. Results do not depend on it.
+    pub threads: Option<usize>,
+}
+
+impl Default for ExecutableOptions {
+    fn default() -> Self {
+        Self { level: Level::detect(), threads: None }
+    }
+}
+
+/// A plan with parameter values in the precision `E`, ready to run.
+///
+/// Calls take `&self` and may run at the same time; buffers are kept between calls.
+#[derive(Debug)]
+pub struct Executable<E> {
+    plan: Arc<Plan>,
+    parameters: Vec<Vec<E>>,
+    constants: Constants<E>,
+    level: Level,
+    pool: Option<ThreadPool>,
+    workspaces: Mutex<Vec<Workspace<E>>>,
+}
+
+impl<E: Number> Executable<E> {
+    /// Prepares a plan on all cores with the best instruction set.
+    ///
+    /// # Errors
+    /// As [`with_options`](Self::with_options).
+    pub fn new(plan: impl Into<Arc<Plan>>) -> Result<Self, RunError> {
+        Self::with_options(plan, ExecutableOptions::default())
+    }
+
+    /// Prepares a plan.
+    ///
+    /// # Errors
+    /// If the operating system gives no threads.
+    pub fn with_options(
+        plan: impl Into<Arc<Plan>>,
+        options: ExecutableOptions,
+    ) -> Result<Self, RunError> {
+        let plan = plan.into();
+        let pool = match options.threads {
+            None => None,
+            Some(threads) => {
+                let built = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+                let failed = |error: rayon::ThreadPoolBuildError| RunError::Threads {
+                    threads,
+                    reason: error.to_string(),
+                };
+                Some(built.map_err(failed)?)
+            }
+        };
+        let convert = |values: &[f64]| values.iter().map(|v| E::from_f64(*v)).collect();
+        let parameters: Vec<Vec<E>> =
+            plan.parameters.iter().map(|(_, parameter)| convert(&parameter.values)).collect();
+        let constants = Constants::new(&plan, &parameters, options.level);
+        let workspaces = Mutex::new(Vec::new());
+        Ok(Self { plan, parameters, constants, level: options.level, pool, workspaces })
+    }
+
+    /// The plan.
+    #[must_use]
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// The instruction set it runs on.
+    #[must_use]
+    pub fn level(&self) -> Level {
+        self.level
+    }
+
+    /// How many classes the root tells apart: its number of joints.
+    #[must_use]
+    pub fn classes(&self) -> usize {
+        self.plan.root.inputs as usize
+    }
+
+    /// Current parameter values, in the plan's order.
+    #[must_use]
+    pub fn parameters(&self) -> &[Vec<E>] {
+        &self.parameters
+    }
+
+    /// Writes the current values into a store with the plan's parameters, for instance a model's.
+    ///
+    /// # Errors
+    /// If the store has other parameters.
+    pub fn write_parameters(&self, store: &mut Parameters) -> Result<(), RunError> {
+        for ((id, parameter), values) in self.plan.parameters.iter().zip(&self.parameters) {
+            let found = if store.len() > id.index() { store.get(id).values.len() } else { 0 };
+            if found != values.len() {
+                let (name, expected) = (parameter.name.clone(), values.len());
+                return Err(RunError::WrongParameter { name, found, expected });
+            }
+            let target = &mut store.get_mut(id).values;
+            target.iter_mut().zip(values).for_each(|(to, from)| *to = Real::to_f64(*from));
+        }
+        Ok(())
+    }
+
+    /// Changes parameter values, then recomputes what kernels read.
+    pub fn update(&mut self, change: impl FnOnce(&mut [Vec<E>])) {
+        change(&mut self.parameters);
+        let (plan, parameters, level) = (&self.plan, &self.parameters, self.level);
+        let constants = &mut self.constants;
+        match &self.pool {
+            Some(pool) => pool.install(|| constants.refresh(plan, parameters, level)),
+            None => constants.refresh(plan, parameters, level),
+        }
+    }
+
+    /// Linear values of every quantity.
+    pub(crate) fn quantities(&self) -> &[Vec<E>] {
+        &self.constants.quantities
+    }
+
+    /// Runs `job` where its parallel loops use this executable's threads.
+    pub(crate) fn install<R: Send>(&self, job: impl FnOnce() -> R + Send) -> R {
+        match &self.pool {
+            Some(pool) => pool.install(job),
+            None => job(),
+        }
+    }
+
+    /// The engine for one call.
+    pub(crate) fn engine<'a>(
+        &'a self,
+        purpose: Purpose,
+        statistics: Statistics,
+        dropping: Dropping<'a>,
+    ) -> Engine<'a, E> {
+        Engine { plan: &self.plan, constants: &self.constants, statistics, dropping, purpose }
+    }
+
+    /// Calls `run` with a workspace that no other call uses at the same time.
+    pub(crate) fn with_workspace<R>(&self, run: impl FnOnce(&mut Workspace<E>) -> R) -> R {
+        // A panic cannot leave a workspace half-written here: it is only pushed back whole.
+        let free = self.workspaces.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut workspace = free.unwrap_or_default();
+        let result = run(&mut workspace);
+        self.workspaces.lock().unwrap_or_else(PoisonError::into_inner).push(workspace);
+        result
+    }
+
+    /// Runs every tile of a batch in parallel; `out` has `each` values for each row.
+    pub(crate) fn for_each_tile<T: Send>(
+        &self,
+        rows: Rows<'_, E>,
+        out: &mut [T],
+        each: usize,
+        run: impl Fn(TileRows<'_, E>, &mut Workspace<E>, &mut [T]) + Sync,
+    ) {
+        let tile = tile_width(rows.len());
+        self.install(|| {
+            out.par_chunks_mut(tile * each).enumerate().for_each(|(index, out)| {
+                let part = tile_rows(rows, tile, index);
+                self.with_workspace(|workspace| run(part, workspace, out));
+            });
+        });
+    }
+}
+
+/// Samples in a tile: a function of the batch alone, so that results do not depend on threads.
+pub(crate) fn tile_width(rows: usize) -> usize {
+    let halves = rows.div_ceil(2).next_multiple_of(TILE_STEP);
+    halves.clamp(TILE_STEP, MAX_TILE)
+}
+
+/// The rows of tile number `index`; a last tile is as wide as its rows need.
+pub(crate) fn tile_rows<'a, E: Number>(
+    rows: Rows<'a, E>,
+    tile: usize,
+    index: usize,
+) -> TileRows<'a, E> {
+    let first = index * tile;
+    let count = tile.min(rows.len() - first);
+    TileRows { rows, first, count, tile: count.next_multiple_of(TILE_STEP) }
+}

@@ -1,0 +1,66 @@
+//! Categorical leaves: a table of log-probabilities for each component.
+
+use spn_ir::plan::LeafInstance;
+
+use super::{LeafBlock, LeafDerivatives};
+use crate::simd::Element;
+
+/// What a value means for a categorical leaf.
+enum State {
+    Missing,
+    Impossible,
+    Number(usize),
+}
+
+/// Truncates towards zero; anything outside `0..states` is impossible.
+fn state<E: Element>(value: E, states: u32) -> State {
+    let value = value.to_f64();
+    if value.is_nan() {
+        State::Missing
+    } else if value > -1.0 && value < f64::from(states) {
+        State::Number(value as usize)
+    } else {
+        State::Impossible
+    }
+}
+
+/// `out[k] = ln p[k, x]`; a missing value gives log 1.
+pub(super) fn forward<E: Element>(block: LeafBlock<'_, E>, states: u32, out: &mut [E]) {
+    let table = &block.constants.log_constant[block.first..];
+    for (sample, &value) in block.input(0).iter().enumerate() {
+        let state = state(value, states);
+        for component in 0..block.width {
+            out[component * block.tile + sample] = match state {
+                State::Missing => E::ZERO,
+                State::Impossible => E::NEG_INFINITY,
+                State::Number(number) => table[component * states as usize + number],
+            };
+        }
+    }
+}
+
+/// Derivatives with respect to the probabilities: `flow / p` for the observed state.
+pub(super) fn reverse<E: Element>(
+    block: LeafBlock<'_, E>,
+    states: u32,
+    instance: &LeafInstance,
+    flows: &[E],
+    derivatives: &mut LeafDerivatives<'_, E>,
+) {
+    let (Some(quantities), Some(slice)) = (derivatives.quantities.as_deref_mut(), instance.first)
+    else {
+        return;
+    };
+    let table = &block.constants.log_constant[block.first..];
+    let derivatives = &mut quantities[slice.quantity.index()][slice.offset as usize..];
+    for (sample, &value) in block.input(0).iter().enumerate() {
+        let State::Number(number) = state(value, states) else { continue };
+        for component in 0..block.width {
+            let flow = flows[component * block.tile + sample];
+            if flow != E::ZERO {
+                let at = component * states as usize + number;
+                derivatives[at] += E::from_f64(flow.to_f64() / table[at].to_f64().exp());
+            }
+        }
+    }
+}

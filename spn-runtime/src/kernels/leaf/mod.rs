@@ -1,0 +1,115 @@
+//! Leaves: log-densities of components, and the way back to parameters and inputs.
+//!
+//! One file for each family; adding one means adding a file and a line in each `match` below.
+
+mod categorical;
+mod indicator;
+mod location_scale;
+
+use spn_ir::plan::{LeafInstance, LeafKernel, LeafStep};
+
+use super::Place;
+use crate::constants::LeafConstants;
+use crate::simd::{Element, Isa};
+
+/// One leaf block with what its kernels read.
+#[derive(Clone, Copy)]
+pub(crate) struct LeafBlock<'a, E> {
+    pub(crate) width: usize,
+    /// First value of the input row of each variable.
+    pub(crate) inputs: &'a [E],
+    /// Variables of the block.
+    pub(crate) variables: &'a [spn_ir::VariableId],
+    pub(crate) constants: &'a LeafConstants<E>,
+    /// Index of the block's first constant.
+    pub(crate) first: usize,
+    pub(crate) tile: usize,
+}
+
+impl<E> LeafBlock<'_, E> {
+    /// The input row of the block's variable number `dimension`.
+    #[inline(always)]
+    fn input(&self, dimension: usize) -> &[E] {
+        &self.inputs[self.variables[dimension].index() * self.tile..][..self.tile]
+    }
+}
+
+/// Where the derivatives of one leaf block go.
+pub(crate) struct LeafDerivatives<'a, E> {
+    /// With respect to each quantity of the plan; `None` if no parameter is wanted.
+    pub(crate) quantities: Option<&'a mut [Vec<E>]>,
+    /// With respect to the inputs, one row for each variable; `None` if not wanted.
+    pub(crate) inputs: Option<&'a mut [E]>,
+}
+
+/// Calls `run` for every block of a step with its instance.
+#[inline(always)]
+fn for_each_block<'a, E: Element>(
+    step: &'a LeafStep,
+    tile: usize,
+    constants: &'a LeafConstants<E>,
+    inputs: &'a [E],
+    mut run: impl FnMut(LeafBlock<'a, E>, &LeafInstance),
+) {
+    let (width, dimensions) = (step.width as usize, step.dimensions as usize);
+    let constants_each = match step.kernel {
+        LeafKernel::Categorical { states } => width * states as usize,
+        LeafKernel::LocationScale(_) => width * dimensions,
+        LeafKernel::Indicator => 0,
+    };
+    for (index, instance) in step.instances.iter().enumerate() {
+        let variables = &step.variables[index * dimensions..(index + 1) * dimensions];
+        let first = index * constants_each;
+        run(LeafBlock { width, inputs, variables, constants, first, tile }, instance);
+    }
+}
+
+/// Runs a leaf step.
+#[inline(always)]
+pub(crate) fn forward<I: Isa, E: Element>(
+    isa: I,
+    place: Place<'_>,
+    step: &LeafStep,
+    constants: &LeafConstants<E>,
+    inputs: &[E],
+    values: &mut [E],
+) {
+    let tile = place.tile;
+    for_each_block(step, tile, constants, inputs, |block, instance| {
+        let out = &mut values[place.at(instance.output, 0)..][..block.width * tile];
+        match step.kernel {
+            LeafKernel::LocationScale(density) => {
+                location_scale::forward(isa, density, block, out);
+            }
+            LeafKernel::Indicator => indicator::forward(isa, block, out),
+            LeafKernel::Categorical { states } => categorical::forward(block, states, out),
+        }
+    });
+}
+
+/// Runs the reverse of a leaf step; `flows` are those of the slots.
+#[inline(always)]
+pub(crate) fn reverse<I: Isa, E: Element>(
+    isa: I,
+    place: Place<'_>,
+    step: &LeafStep,
+    constants: &LeafConstants<E>,
+    inputs: &[E],
+    flows: &[E],
+    mut derivatives: LeafDerivatives<'_, E>,
+) {
+    let tile = place.tile;
+    for_each_block(step, tile, constants, inputs, |block, instance| {
+        let flows = &flows[place.at(instance.output, 0)..][..block.width * tile];
+        match step.kernel {
+            LeafKernel::LocationScale(density) => {
+                location_scale::reverse(isa, density, block, instance, flows, &mut derivatives);
+            }
+            LeafKernel::Categorical { states } => {
+                categorical::reverse(block, states, instance, flows, &mut derivatives);
+            }
+            // Indicators have neither parameters nor a derivative.
+            LeafKernel::Indicator => {}
+        }
+    });
+}

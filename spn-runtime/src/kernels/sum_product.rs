@@ -1,0 +1,310 @@
+//! Sums over products, fused: products are multiplied in cache, exponentiated against their
+//! largest value and fed to a matrix product; they are never written to the arena.
+//!
+//! With `m = max_i x_i`, `v_i = exp(x_i - m)` and linear weights `w`: `s_o = Σ_i w[i, o] v_i` and
+//! `out_o = ln s_o + m`. The only risk is a term that is flushed to zero although it matters, which
+//! can happen only where `s_o` is tiny. Those (unit, sample) pairs are found by comparing `s_o`
+//! with [`Real::MIN_CERTAIN`] and computed again one by one in log space.
+//!
+//! The reverse step keeps `v` and `s`: `g = flow_out / s`, `flow_i = v_i Σ_o w[i, o] g_o`, and the
+//! derivative with respect to weight `[i, o]` is `Σ_samples v_i g_o`: two matrix products, no
+//! transcendental function. A unit of value log 0 has flow 0.
+
+use spn_ir::plan::{SlotId, SumProductStep};
+
+use super::product::{gather, scatter};
+use super::{LOG_ZERO, Place};
+use crate::simd::gemm::{Shape, product};
+use crate::simd::gradient::gradient_add;
+use crate::simd::math::{exp, ln};
+use crate::simd::{Element, Isa, Lanes, LanesOf};
+
+/// One sum block of a step with what its kernels read.
+#[derive(Clone, Copy)]
+pub(crate) struct Block<'a, E> {
+    pub(crate) place: Place<'a>,
+    pub(crate) step: &'a SumProductStep,
+    pub(crate) factors: &'a [SlotId],
+    pub(crate) output: SlotId,
+    /// Packed weights, for the forward or the reverse product.
+    pub(crate) packed: &'a [E],
+    /// Weights `[inputs, width]`, row-major.
+    pub(crate) weights: &'a [E],
+}
+
+impl<E: Element> Block<'_, E> {
+    fn inputs(&self) -> usize {
+        self.step.inputs as usize
+    }
+
+    fn width(&self) -> usize {
+        self.step.width as usize
+    }
+
+    /// The rows of all terms, one after the other.
+    #[inline(always)]
+    fn gather_terms<I: Isa>(&self, isa: I, values: &[E], out: &mut [E]) {
+        let (mut rows, mut factors) = (out, self.factors);
+        for term in &self.step.terms {
+            let (term_rows, rest) = rows.split_at_mut(term.rows as usize * self.place.tile);
+            let (term_factors, others) = factors.split_at(term.factors as usize);
+            gather(isa, self.place, term, term_factors, values, term_rows);
+            (rows, factors) = (rest, others);
+        }
+    }
+
+    /// The log value of input `input` for one sample, computed again from the factors.
+    fn input_value(&self, values: &[E], input: usize, sample: usize) -> f64 {
+        let (mut row, mut first) = (input, 0);
+        for term in &self.step.terms {
+            let count = term.factors as usize;
+            if row < term.rows as usize {
+                let factors = self.factors[first..first + count].iter().enumerate();
+                return factors
+                    .map(|(index, &factor)| {
+                        let picked = term.pick.row(self.place.tables, index, row);
+                        values[self.place.at(factor, picked) + sample].to_f64()
+                    })
+                    .sum();
+            }
+            row -= term.rows as usize;
+            first += count;
+        }
+        f64::NEG_INFINITY
+    }
+
+    /// `x_i + ln w[i, o]` of every input for one sample.
+    fn weighted_inputs(&self, values: &[E], unit: usize, sample: usize) -> Vec<f64> {
+        (0..self.inputs())
+            .map(|input| {
+                let weight = self.weights[input * self.width() + unit].to_f64();
+                if weight == 0.0 {
+                    return f64::NEG_INFINITY;
+                }
+                self.input_value(values, input, sample) + weight.ln()
+            })
+            .collect()
+    }
+}
+
+/// Computes one block. `linear` gets the `v_i` (rows of inputs), `kept` the `s_o` if wanted.
+#[inline(always)]
+pub(crate) fn forward<I: Isa, E: Element>(
+    isa: I,
+    block: &Block<'_, E>,
+    values: &mut [E],
+    linear: &mut [E],
+    maximum: &mut [E],
+    kept: Option<&mut [E]>,
+) {
+    let tile = block.place.tile;
+    block.gather_terms(isa, values, linear);
+    exponentiate(isa, tile, linear, maximum);
+    let shape = Shape { inputs: block.inputs(), outputs: block.width(), tile };
+    let start = block.place.at(block.output, 0);
+    let end = start + block.width() * tile;
+    product(isa, shape, block.packed, linear, &mut values[start..end]);
+    if let Some(kept) = kept {
+        kept.copy_from_slice(&values[start..end]);
+    }
+    let uncertain = take_logarithms(isa, tile, &mut values[start..end], maximum);
+    if uncertain {
+        recompute_uncertain(block, values, start, maximum);
+    }
+}
+
+/// `maximum = max_i x_i` for each sample and `x_i ← exp(x_i - maximum)`.
+#[inline(always)]
+fn exponentiate<I: Isa, E: Element>(isa: I, tile: usize, rows: &mut [E], maximum: &mut [E]) {
+    let lanes = LanesOf::<I, E>::N;
+    let lowest = LanesOf::<I, E>::splat(isa, E::from_f64(LOG_ZERO));
+    let zero = LanesOf::<I, E>::splat(isa, E::ZERO);
+    for start in (0..tile).step_by(lanes) {
+        let mut largest = LanesOf::<I, E>::splat(isa, E::NEG_INFINITY);
+        for row in rows.chunks_exact(tile) {
+            largest = largest.max(LanesOf::<I, E>::load(isa, &row[start..]));
+        }
+        largest.store(&mut maximum[start..]);
+        // Where every input is log 0, subtracting it would give NaN.
+        let shift = largest.select_lt(lowest, zero, largest);
+        for row in rows.chunks_exact_mut(tile) {
+            let x = LanesOf::<I, E>::load(isa, &row[start..]);
+            exp(isa, x.sub(shift)).store(&mut row[start..]);
+        }
+    }
+}
+
+/// `s ← ln s + maximum`; returns whether any `s` is too small to be certain, in whose place NaN
+/// is left. Where every input is log 0, so is the result, for certain.
+#[inline(always)]
+fn take_logarithms<I: Isa, E: Element>(
+    isa: I,
+    tile: usize,
+    sums: &mut [E],
+    maximum: &[E],
+) -> bool {
+    let lanes = LanesOf::<I, E>::N;
+    let lowest = LanesOf::<I, E>::splat(isa, E::from_f64(LOG_ZERO));
+    let zero = LanesOf::<I, E>::splat(isa, E::ZERO);
+    let least = LanesOf::<I, E>::splat(isa, E::MIN_CERTAIN);
+    let mut uncertain = false;
+    for row in sums.chunks_exact_mut(tile) {
+        for (sums, maximum) in row.chunks_exact_mut(lanes).zip(maximum.chunks_exact(lanes)) {
+            let sum = LanesOf::<I, E>::load(isa, sums);
+            let maximum = LanesOf::<I, E>::load(isa, maximum);
+            let certain = maximum.select_lt(lowest, zero, least);
+            uncertain |= sum.any_lt(certain);
+            let log = ln(isa, sum).add(maximum);
+            sum.select_lt(certain, LanesOf::<I, E>::splat(isa, E::NAN), log).store(sums);
+        }
+    }
+    uncertain
+}
+
+/// Replaces the NaN left by [`take_logarithms`] by sums in log space.
+#[cold]
+fn recompute_uncertain<E: Element>(
+    block: &Block<'_, E>,
+    values: &mut [E],
+    start: usize,
+    maximum: &[E],
+) {
+    let tile = block.place.tile;
+    for unit in 0..block.width() {
+        for sample in 0..tile {
+            let index = start + unit * tile + sample;
+            if !values[index].is_nan() || maximum[sample].is_nan() {
+                continue;
+            }
+            let weighted = block.weighted_inputs(values, unit, sample);
+            values[index] = E::from_f64(log_sum_exp(&weighted));
+        }
+    }
+}
+
+/// `ln Σ exp(x)`; log 0 if every `x` is.
+pub(crate) fn log_sum_exp(values: &[f64]) -> f64 {
+    let largest = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    if largest == f64::NEG_INFINITY {
+        return largest;
+    }
+    largest + values.iter().map(|x| (x - largest).exp()).sum::<f64>().ln()
+}
+
+/// What the forward pass left for a block's reverse step, and where results go.
+pub(crate) struct Reverse<'a, E> {
+    /// Log values of the slots.
+    pub(crate) values: &'a [E],
+    /// `v_i`, rows of inputs.
+    pub(crate) linear: &'a [E],
+    /// `s_o`, rows of outputs.
+    pub(crate) sums: &'a [E],
+    /// Derivatives with respect to the weights `[inputs, width]`, if wanted.
+    pub(crate) weights: Option<&'a mut [E]>,
+    /// Whether flows are passed on.
+    pub(crate) children: bool,
+    /// Scratch for `g`, rows of outputs.
+    pub(crate) ratios: &'a mut [E],
+    /// Scratch for the flows of the inputs.
+    pub(crate) products: &'a mut [E],
+}
+
+/// Runs the reverse step of one block; `flows` are those of the slots.
+#[inline(always)]
+pub(crate) fn reverse<I: Isa, E: Element>(
+    isa: I,
+    block: &Block<'_, E>,
+    mut work: Reverse<'_, E>,
+    flows: &mut [E],
+) {
+    let tile = block.place.tile;
+    let (inputs, outputs) = (block.inputs(), block.width());
+    let start = block.place.at(block.output, 0);
+    let outgoing = &flows[start..start + outputs * tile];
+    let uncertain = divide(isa, outgoing, work.sums, work.ratios);
+    if let Some(weights) = work.weights.as_deref_mut() {
+        let shape = Shape { inputs: outputs, outputs: inputs, tile };
+        gradient_add::<I, E, 0>(isa, shape, work.linear, work.ratios, weights);
+    }
+    if work.children {
+        let shape = Shape { inputs: outputs, outputs: inputs, tile };
+        product(isa, shape, block.packed, work.ratios, work.products);
+        multiply(isa, work.linear, work.products);
+    }
+    if uncertain {
+        reverse_uncertain(block, &mut work, start, flows);
+    }
+    if !work.children {
+        return;
+    }
+    let (mut rows, mut factors) = (&*work.products, block.factors);
+    for term in &block.step.terms {
+        let (term_rows, rest) = rows.split_at(term.rows as usize * tile);
+        let (term_factors, others) = factors.split_at(term.factors as usize);
+        scatter(isa, block.place, term, term_factors, term_rows, flows);
+        (rows, factors) = (rest, others);
+    }
+}
+
+/// `ratio = flow / sum`, 0 where the sum is too small to be certain; returns whether one is that
+/// has a flow.
+#[inline(always)]
+fn divide<I: Isa, E: Element>(isa: I, flows: &[E], sums: &[E], ratios: &mut [E]) -> bool {
+    let lanes = LanesOf::<I, E>::N;
+    let certain = LanesOf::<I, E>::splat(isa, E::MIN_CERTAIN);
+    let zero = LanesOf::<I, E>::splat(isa, E::ZERO);
+    let mut uncertain = false;
+    let pairs = flows.chunks_exact(lanes).zip(sums.chunks_exact(lanes));
+    for ((flow, sum), ratio) in pairs.zip(ratios.chunks_exact_mut(lanes)) {
+        let (flow, sum) = (LanesOf::<I, E>::load(isa, flow), LanesOf::<I, E>::load(isa, sum));
+        let lost = sum.select_lt(certain, flow.max(zero.sub(flow)), zero);
+        uncertain |= zero.any_lt(lost);
+        sum.select_lt(certain, zero, flow.div(sum)).store(ratio);
+    }
+    uncertain
+}
+
+/// `target ← target · factor`
+#[inline(always)]
+fn multiply<I: Isa, E: Element>(isa: I, factor: &[E], target: &mut [E]) {
+    let lanes = LanesOf::<I, E>::N;
+    for (factor, target) in factor.chunks_exact(lanes).zip(target.chunks_exact_mut(lanes)) {
+        let product = LanesOf::<I, E>::load(isa, factor).mul(LanesOf::<I, E>::load(isa, target));
+        product.store(target);
+    }
+}
+
+/// Adds what uncertain units contribute: posteriors in log space, one (unit, sample) at a time.
+#[cold]
+fn reverse_uncertain<E: Element>(
+    block: &Block<'_, E>,
+    work: &mut Reverse<'_, E>,
+    start: usize,
+    flows: &[E],
+) {
+    let tile = block.place.tile;
+    for unit in 0..block.width() {
+        for sample in 0..tile {
+            let at = unit * tile + sample;
+            let (flow, value) = (flows[start + at].to_f64(), work.values[start + at].to_f64());
+            // `>=` is false for NaN too, but sums are never NaN.
+            if work.sums[at] >= E::MIN_CERTAIN || flow == 0.0 || value < LOG_ZERO {
+                continue;
+            }
+            let weighted = block.weighted_inputs(work.values, unit, sample);
+            for (input, log) in weighted.into_iter().enumerate() {
+                let share = flow * (log - value).exp();
+                if share == 0.0 {
+                    continue;
+                }
+                if work.children {
+                    work.products[input * tile + sample] += E::from_f64(share);
+                }
+                let at = input * block.width() + unit;
+                if let Some(weights) = work.weights.as_deref_mut() {
+                    weights[at] += E::from_f64(share / block.weights[at].to_f64());
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! Quality of a network on a data set.
+
+use crate::executable::Number;
+use crate::learn::Objective;
+use crate::simd::Real;
+use crate::learn::objective::check_labels;
+use crate::{Executable, Rows, RunError};
+
+/// How well a network does on a data set.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Quality {
+    /// Mean loss of the objective.
+    pub loss: f64,
+    /// Mean log-likelihood.
+    pub log_likelihood: f64,
+    /// Share of rows whose most probable class is their label, if there are labels.
+    pub accuracy: Option<f64>,
+}
+
+/// Computes the quality on a data set, a part of it at a time.
+///
+/// # Errors
+/// If columns or labels do not fit.
+pub fn evaluate<E: Number>(
+    executable: &Executable<E>,
+    rows: Rows<'_, E>,
+    labels: Option<&[u32]>,
+    objective: Objective,
+) -> Result<Quality, RunError> {
+    let classes = executable.classes();
+    check_labels(objective, labels, rows.len(), classes)?;
+    let joints = executable.class_joints(rows)?;
+    let mut quality = Quality::default();
+    let mut correct = 0_usize;
+    for (row, joints) in joints.chunks_exact(classes).enumerate() {
+        let joints: Vec<f64> = joints.iter().map(|j| Real::to_f64(*j)).collect();
+        let label = labels.map_or(0, |labels| labels[row] as usize);
+        quality.log_likelihood -= Objective::Generative.loss(&joints, 0);
+        quality.loss += objective.loss(&joints, label);
+        let best = (0..classes).fold(0, |b, class| if joints[class] > joints[b] { class } else { b });
+        correct += usize::from(best == label);
+    }
+    let count = rows.len().max(1) as f64;
+    quality.log_likelihood /= count;
+    quality.loss /= count;
+    quality.accuracy = labels.map(|_| correct as f64 / count);
+    Ok(quality)
+}

@@ -1,0 +1,18 @@
+//! Learning: objectives, optimisers and the training loop. One file for each.
+
+mod adam;
+mod evaluate;
+mod fit;
+mod normalize;
+pub(crate) mod objective;
+mod optimizer;
+mod rmsprop;
+mod sgd;
+
+pub use adam::Adam;
+pub use evaluate::{Quality, evaluate};
+pub use fit::{Epoch, Examples, FitOptions, Progress, fit};
+pub use objective::Objective;
+pub use optimizer::{Method, Optimizer};
+pub use rmsprop::RmsProp;
+pub use sgd::Sgd;

@@ -1,0 +1,53 @@
+//! Class joints and class posteriors: the root's weighted children.
+
+use crate::executable::Number;
+use crate::kernels::dropout::Dropping;
+use crate::simd::{Real, dispatch};
+use crate::workspace::Purpose;
+use crate::{Executable, Rows, RunError, Statistics};
+
+impl<E: Number> Executable<E> {
+    /// `log p(x, y = n)` of each row and class `n`, row-major `[rows, classes]`: the root's
+    /// weighted children. Their log-sum-exp is the log-likelihood.
+    ///
+    /// # Errors
+    /// If the rows have another number of columns than the network has variables.
+    pub fn class_joints(&self, rows: Rows<'_, E>) -> Result<Vec<E>, RunError> {
+        self.per_class(rows, |joints, _| joints)
+    }
+
+    /// `p(y = n | x)` of each row and class `n`, row-major `[rows, classes]`. Where the evidence is
+    /// impossible nothing speaks for any class: all are equally probable.
+    ///
+    /// # Errors
+    /// If the rows have another number of columns than the network has variables.
+    pub fn class_posteriors(&self, rows: Rows<'_, E>) -> Result<Vec<E>, RunError> {
+        let uniform = E::from_f64(1.0 / self.classes() as f64);
+        self.per_class(rows, |joint, total| {
+            if total == E::NEG_INFINITY { uniform } else { Real::exp(joint - total) }
+        })
+    }
+
+    fn per_class(
+        &self,
+        rows: Rows<'_, E>,
+        value: impl Fn(E, E) -> E + Sync,
+    ) -> Result<Vec<E>, RunError> {
+        rows.check_columns(self.plan().variables as usize)?;
+        let classes = self.classes();
+        let mut out = vec![E::ZERO; rows.len() * classes];
+        let engine = self.engine(Purpose::Inference, Statistics::Observed, Dropping::Off);
+        self.for_each_tile(rows, &mut out, classes, |part, workspace, out| {
+            dispatch!(self.level(), isa => engine.forward(isa, part, workspace));
+            for (sample, out) in out.chunks_exact_mut(classes).enumerate() {
+                for (class, out) in out.iter_mut().enumerate() {
+                    *out = value(
+                        workspace.joints[class * part.tile + sample],
+                        workspace.total[sample],
+                    );
+                }
+            }
+        });
+        Ok(out)
+    }
+}

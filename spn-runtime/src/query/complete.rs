@@ -1,0 +1,187 @@
+//! Completion: missing values filled in from the posterior over leaf components.
+//!
+//! As in the reference library: with flows `F_k` of the components of a leaf (their posteriors
+//! given the evidence), a missing value becomes `Σ_k F_k mode_k / Σ_k F_k`, or the mode of the
+//! component with the largest flow. Where a variable has several leaves (decompositions, shared
+//! structure), all their components take part with their flows. Values are given back in the
+//! units of the input: normalisation is undone.
+//!
+//! By default a row's normalisation looks at its observed values only. The reference library
+//! takes the statistics of the whole row, hidden values included, so that they leak into the
+//! answer; [`Statistics::WholeRow`] does the same.
+
+use spn_ir::Normalisation;
+use spn_ir::plan::{LeafInstance, LeafKernel, LeafStep, Step};
+
+use crate::executable::Number;
+use crate::simd::Real;
+use crate::workspace::Workspace;
+use crate::{Executable, Rows, RunError, Statistics};
+
+/// What a missing value becomes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CompletionRule {
+    /// The modes of the components, weighted with their posteriors.
+    #[default]
+    WeightedMode,
+    /// The mode of the most probable component; the first one of several equal ones.
+    MostProbable,
+}
+
+/// How to complete rows.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CompletionOptions {
+    /// What a missing value becomes.
+    pub rule: CompletionRule,
+    /// What sample-wise normalisation looks at.
+    pub statistics: Statistics,
+}
+
+/// Completed rows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Completion<E> {
+    /// `[rows, variables]`: observed values as they were given, missing ones filled in. A value
+    /// whose evidence is impossible, or on which the network does not depend, stays NaN.
+    pub values: Vec<E>,
+}
+
+/// Numerator and denominator, or best flow and its mode, of one variable.
+#[derive(Clone, Copy, Default)]
+struct Gathered {
+    flow: f64,
+    value: f64,
+}
+
+impl<E: Number> Executable<E> {
+    /// Fills in the missing values of each row.
+    ///
+    /// # Errors
+    /// If the rows have another number of columns than the network has variables.
+    pub fn complete(
+        &self,
+        rows: Rows<'_, E>,
+        options: CompletionOptions,
+    ) -> Result<Completion<E>, RunError> {
+        rows.check_columns(self.plan().variables as usize)?;
+        let variables = self.plan().variables as usize;
+        let mut values = vec![E::ZERO; rows.len() * variables];
+        let CompletionOptions { rule, statistics } = options;
+        self.for_each_flow_tile(rows, statistics, &mut values, variables, |tile, ws, out| {
+            for (sample, out) in out.chunks_exact_mut(variables).enumerate() {
+                let gathered = self.gather_modes(rule, tile, sample, ws);
+                for (variable, (out, gathered)) in out.iter_mut().zip(gathered).enumerate() {
+                    *out = self.undo_normalisation(gathered, rule, variable, sample, ws);
+                }
+            }
+        });
+        for (index, values) in values.chunks_exact_mut(variables).enumerate() {
+            let given = rows.row(index);
+            for (variable, value) in values.iter_mut().enumerate() {
+                let observed = rows.mask(index).is_none_or(|mask| mask[variable]);
+                if observed && !Real::is_nan(given[variable]) {
+                    *value = given[variable];
+                }
+            }
+        }
+        Ok(Completion { values })
+    }
+
+    /// Flows and modes of all leaf components, gathered by variable, for one sample.
+    fn gather_modes(
+        &self,
+        rule: CompletionRule,
+        tile: usize,
+        sample: usize,
+        workspace: &Workspace<E>,
+    ) -> Vec<Gathered> {
+        let plan = self.plan();
+        let mut gathered = vec![Gathered::default(); plan.variables as usize];
+        for step in &plan.steps {
+            let Step::Leaf(step) = step else { continue };
+            let (width, dimensions) = (step.width as usize, step.dimensions as usize);
+            for (index, instance) in step.instances.iter().enumerate() {
+                let first = plan.training.offsets[instance.output.index()] as usize;
+                for component in 0..width {
+                    let flow = workspace.flows[(first + component) * tile + sample].to_f64();
+                    for dimension in 0..dimensions {
+                        let mode = self.mode(step, instance, component, dimension);
+                        let variable = step.variables[index * dimensions + dimension];
+                        gathered[variable.index()].take(rule, flow, mode);
+                    }
+                }
+            }
+        }
+        gathered
+    }
+
+    /// The most probable value of a component.
+    fn mode(
+        &self,
+        step: &LeafStep,
+        instance: &LeafInstance,
+        component: usize,
+        dimension: usize,
+    ) -> f64 {
+        let quantity = |at: usize| {
+            let slice = instance.first?;
+            let values = &self.quantities()[slice.quantity.index()];
+            Some(values[slice.offset as usize + at].to_f64())
+        };
+        match step.kernel {
+            LeafKernel::LocationScale(_) => {
+                quantity(component * step.dimensions as usize + dimension).unwrap_or(f64::NAN)
+            }
+            LeafKernel::Indicator => component as f64,
+            LeafKernel::Categorical { states } => {
+                let probability =
+                    |state: usize| quantity(component * states as usize + state).unwrap_or(0.0);
+                let best = (0..states as usize).fold(0, |best, state| {
+                    if probability(state) > probability(best) { state } else { best }
+                });
+                best as f64
+            }
+        }
+    }
+
+    fn undo_normalisation(
+        &self,
+        gathered: Gathered,
+        rule: CompletionRule,
+        variable: usize,
+        sample: usize,
+        workspace: &Workspace<E>,
+    ) -> E {
+        if gathered.flow <= 0.0 {
+            return E::NAN;
+        }
+        let score = match rule {
+            CompletionRule::WeightedMode => gathered.value / gathered.flow,
+            CompletionRule::MostProbable => gathered.value,
+        };
+        let value = match &self.plan().normalisation {
+            None => score,
+            Some(Normalisation::SampleWise { .. }) => {
+                score * workspace.deviation[sample].to_f64() + workspace.mean[sample].to_f64()
+            }
+            Some(Normalisation::Fixed { mean, deviation, epsilon }) => {
+                score * (deviation[variable] + epsilon) + mean[variable]
+            }
+        };
+        E::from_f64(value)
+    }
+}
+
+impl Gathered {
+    fn take(&mut self, rule: CompletionRule, flow: f64, mode: f64) {
+        match rule {
+            CompletionRule::WeightedMode => {
+                self.flow += flow;
+                self.value += flow * mode;
+            }
+            CompletionRule::MostProbable if flow > self.flow => {
+                (self.flow, self.value) = (flow, mode);
+            }
+            CompletionRule::MostProbable => {}
+        }
+    }
+}

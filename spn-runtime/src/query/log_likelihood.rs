@@ -1,0 +1,49 @@
+//! Log-likelihood of rows, missing values marginalised.
+
+use crate::executable::Number;
+use crate::kernels::dropout::Dropping;
+use crate::simd::dispatch;
+use crate::workspace::Purpose;
+use crate::{Executable, Rows, RunError, Statistics};
+
+impl<E: Number> Executable<E> {
+    /// Natural logarithm of each row's density or probability; missing values are marginalised.
+    /// Impossible evidence gives -inf. Of a network that normalises its inputs it is the density
+    /// of the normalised values.
+    ///
+    /// # Errors
+    /// If the rows have another number of columns than the network has variables.
+    pub fn log_likelihood(&self, rows: Rows<'_, E>) -> Result<Vec<E>, RunError> {
+        let mut out = vec![E::ZERO; rows.len()];
+        self.log_likelihood_into(rows, Statistics::Observed, &mut out)?;
+        Ok(out)
+    }
+
+    /// As [`log_likelihood`](Self::log_likelihood), into a buffer of one value for each row.
+    ///
+    /// # Errors
+    /// If the columns or the length of the buffer do not fit.
+    pub fn log_likelihood_into(
+        &self,
+        rows: Rows<'_, E>,
+        statistics: Statistics,
+        out: &mut [E],
+    ) -> Result<(), RunError> {
+        rows.check_columns(self.plan().variables as usize)?;
+        check_length("the output", out.len(), rows.len())?;
+        let engine = self.engine(Purpose::Inference, statistics, Dropping::Off);
+        self.for_each_tile(rows, out, 1, |part, workspace, out| {
+            dispatch!(self.level(), isa => engine.forward(isa, part, workspace));
+            out.copy_from_slice(&workspace.total[..out.len()]);
+        });
+        Ok(())
+    }
+}
+
+pub(super) fn check_length(
+    what: &'static str,
+    found: usize,
+    expected: usize,
+) -> Result<(), RunError> {
+    if found == expected { Ok(()) } else { Err(RunError::WrongLength { what, found, expected }) }
+}

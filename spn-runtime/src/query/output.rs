@@ -1,0 +1,105 @@
+//! Values and flows of the nodes that the compiler was asked to keep.
+
+use crate::engine::Wanted;
+use crate::executable::Number;
+use crate::kernels::dropout::Dropping;
+use crate::learn::Objective;
+use crate::learn::objective::TileLoss;
+use crate::simd::dispatch;
+use crate::workspace::{Purpose, Workspace};
+use crate::{Executable, Rows, RunError, Statistics};
+
+impl<E: Number> Executable<E> {
+    /// Log values of the plan's outputs for each row: `[rows, units]`, where the units are those
+    /// of all outputs one after the other.
+    ///
+    /// # Errors
+    /// If the plan has no outputs, or the columns do not fit.
+    pub fn output_values(
+        &self,
+        rows: Rows<'_, E>,
+        statistics: Statistics,
+    ) -> Result<Vec<E>, RunError> {
+        let units = self.output_units(rows)?;
+        let mut out = vec![E::ZERO; rows.len() * units];
+        let engine = self.engine(Purpose::Inference, statistics, Dropping::Off);
+        self.for_each_tile(rows, &mut out, units, |part, workspace, out| {
+            dispatch!(self.level(), isa => engine.forward(isa, part, workspace));
+            let offsets = &self.plan().inference.offsets;
+            self.copy_outputs(&workspace.arena, offsets, part.tile, out);
+        });
+        Ok(out)
+    }
+
+    /// Flows of the plan's outputs for each row: derivatives of the log-likelihood with respect to
+    /// the units' log values, which are posteriors of the units. `[rows, units]` as in
+    /// [`output_values`](Self::output_values). Impossible evidence has flows 0.
+    ///
+    /// # Errors
+    /// If the plan has no outputs, or the columns do not fit.
+    pub fn output_flows(
+        &self,
+        rows: Rows<'_, E>,
+        statistics: Statistics,
+    ) -> Result<Vec<E>, RunError> {
+        let units = self.output_units(rows)?;
+        let mut out = vec![E::ZERO; rows.len() * units];
+        self.for_each_flow_tile(rows, statistics, &mut out, units, |tile, workspace, out| {
+            let offsets = &self.plan().training.offsets;
+            self.copy_outputs(&workspace.flows, offsets, tile, out);
+        });
+        Ok(out)
+    }
+
+    /// Runs forward and reverse on every tile, with flows of the log-likelihood, and calls `take`.
+    pub(super) fn for_each_flow_tile<T: Send>(
+        &self,
+        rows: Rows<'_, E>,
+        statistics: Statistics,
+        out: &mut [T],
+        each: usize,
+        take: impl Fn(usize, &Workspace<E>, &mut [T]) + Sync,
+    ) {
+        let engine = self.engine(Purpose::Flows, statistics, Dropping::Off);
+        self.for_each_tile(rows, out, each, |part, workspace, out| {
+            dispatch!(self.level(), isa => engine.forward(isa, part, workspace));
+            let length = self.classes() * part.tile;
+            // Seeds of the loss -log p(x) with weight -1: flows of log p(x).
+            let loss = TileLoss {
+                objective: Objective::Generative,
+                tile: part.tile,
+                labels: None,
+                weight: &|_| -1.0,
+                joints: &workspace.joints[..length],
+                total: &workspace.total,
+            };
+            loss.seeds(part.count, &mut workspace.seeds[..length]);
+            let wanted = Wanted { quantities: None, inputs: false, all_flows: true };
+            dispatch!(self.level(), isa => engine.reverse(isa, part, workspace, wanted));
+            take(part.tile, workspace, out);
+        });
+    }
+
+    fn output_units(&self, rows: Rows<'_, E>) -> Result<usize, RunError> {
+        rows.check_columns(self.plan().variables as usize)?;
+        if self.plan().outputs.is_empty() {
+            return Err(RunError::NoOutputs);
+        }
+        Ok(self.plan().outputs.iter().map(|slot| self.plan().slots[slot.index()] as usize).sum())
+    }
+
+    /// Copies the rows of the outputs from a buffer of slots to `[samples, units]`.
+    fn copy_outputs(&self, buffer: &[E], offsets: &[u32], tile: usize, out: &mut [E]) {
+        let plan = self.plan();
+        let rows = plan.outputs.iter().flat_map(|slot| {
+            let first = offsets[slot.index()] as usize;
+            first..first + plan.slots[slot.index()] as usize
+        });
+        let rows: Vec<usize> = rows.collect();
+        for (sample, out) in out.chunks_exact_mut(rows.len()).enumerate() {
+            for (out, row) in out.iter_mut().zip(&rows) {
+                *out = buffer[row * tile + sample];
+            }
+        }
+    }
+}

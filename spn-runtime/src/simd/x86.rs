@@ -1,0 +1,415 @@
+//! Lanes for x86-64: AVX2 with FMA (256-bit registers) and AVX-512 (512-bit registers).
+//!
+//! This is the only file with unsafe code. Its soundness rests on one rule: **a lane value can
+//! be made only from an instruction-set token, and a token only by `detect`**, which asks the
+//! processor. The fields of tokens and lanes are private to this file, and no lane type has
+//! a `Default`. Who holds a token or a lane value has therefore seen the processor say yes, and
+//! every intrinsic below is called with a token or a lane value at hand.
+
+#![expect(unsafe_code, reason = "intrinsics need a proof that the compiler cannot see")]
+
+use std::arch::x86_64::*;
+
+use super::coefficients::Coefficients;
+use super::lanes::{Isa, Lanes};
+
+/// Evaluates an intrinsic that takes and gives registers.
+macro_rules! register {
+    ($intrinsic:expr) => {
+        // SAFETY: these intrinsics touch no memory, so all they need is that the processor has
+        // them. Each use is in a function that was given a token or a lane value, and these
+        // exist only where `detect` found the features (see the head of this file).
+        unsafe { $intrinsic }
+    };
+}
+
+/// Declares a token with its detection and its entrance.
+macro_rules! token {
+    (
+        $(#[$doc:meta])* $token:ident, $f32:ident, $f64:ident, $registers:literal,
+        detect [$($detect:tt),+], enable $features:literal
+    ) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub struct $token(());
+
+        impl $token {
+            /// The token, if this processor has the instructions.
+            #[must_use]
+            pub fn detect() -> Option<Self> {
+                let all = $(is_x86_feature_detected!($detect))&&+;
+                all.then_some(Self(()))
+            }
+        }
+
+        impl Isa for $token {
+            type F32 = $f32;
+            type F64 = $f64;
+            const REGISTERS: usize = $registers;
+
+            #[inline(always)]
+            fn vectorize<R>(self, body: impl FnOnce() -> R) -> R {
+                #[target_feature(enable = $features)]
+                fn enter<R>(body: impl FnOnce() -> R) -> R {
+                    body()
+                }
+                // SAFETY: `enter` needs the features that `detect` asked for before it made
+                // the token `self`.
+                unsafe { enter(body) }
+            }
+        }
+    };
+}
+
+token!(
+    /// AVX2 and FMA: sixteen registers of 256 bits.
+    Avx2, Avx2F32, Avx2F64, 16, detect ["avx2", "fma"], enable "avx2,fma"
+);
+token!(
+    /// AVX-512 F, VL, BW and DQ: thirty-two registers of 512 bits.
+    Avx512, Avx512F32, Avx512F64, 32,
+    detect ["avx512f", "avx512vl", "avx512bw", "avx512dq", "avx2", "fma"],
+    enable "avx512f,avx512vl,avx512bw,avx512dq,avx2,fma"
+);
+
+/// Declares a lane type; the operations that are alike in all instruction sets are written
+/// here, those that differ come in as `$rest`.
+macro_rules! lanes {
+    (
+        $(#[$doc:meta])* $name:ident of $isa:ident: $real:ident x $n:literal in $register:ident,
+        bits $integer:ident as $signed:ident, mantissa $mantissa:literal, bias $bias:literal,
+        arithmetic [$set:ident $add:ident $sub:ident $mul:ident $div:ident $mul_add:ident
+            $max:ident $min:ident],
+        memory [$load:ident $store:ident],
+        integers [$to_bits:ident $from_bits:ident $set_bits:ident $add_bits:ident
+            $and:ident $or:ident $left:ident $right:ident],
+        rest { $($rest:item)* }
+    ) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug)]
+        pub struct $name($register);
+
+        impl $name {
+            /// The bit pattern of 2^`$mantissa`, whose last bit counts ones.
+            const COUNTER: $integer = ($bias + $mantissa) << $mantissa;
+            /// The distance between the bit patterns of sqrt(1/2) and 1.
+            const TO_ONE: $integer = ($bias << $mantissa) - Self::ROOT_HALF;
+            const ROOT_HALF: $integer = std::$real::consts::FRAC_1_SQRT_2.to_bits();
+            const MANTISSA: $integer = (1 << $mantissa) - 1;
+        }
+
+        impl Lanes for $name {
+            type Isa = $isa;
+            type Elem = $real;
+            const N: usize = $n;
+
+            #[inline(always)]
+            fn splat(_: $isa, value: $real) -> Self {
+                Self(register!($set(value)))
+            }
+            #[inline(always)]
+            fn load(_: $isa, source: &[$real]) -> Self {
+                match source.first_chunk::<$n>() {
+                    // SAFETY: the token proves the features; the chunk has as many numbers as
+                    // the register, and the load needs no alignment.
+                    Some(chunk) => Self(unsafe { $load(chunk.as_ptr()) }),
+                    None => panic!("a lane load needs {} numbers, not {}", $n, source.len()),
+                }
+            }
+            #[inline(always)]
+            fn store(self, target: &mut [$real]) {
+                let length = target.len();
+                match target.first_chunk_mut::<$n>() {
+                    // SAFETY: `self` proves the features; the chunk has as many numbers as the
+                    // register, and the store needs no alignment.
+                    Some(chunk) => unsafe { $store(chunk.as_mut_ptr(), self.0) },
+                    None => panic!("a lane store needs {} numbers, not {length}", $n),
+                }
+            }
+
+            #[inline(always)]
+            fn add(self, other: Self) -> Self {
+                Self(register!($add(self.0, other.0)))
+            }
+            #[inline(always)]
+            fn sub(self, other: Self) -> Self {
+                Self(register!($sub(self.0, other.0)))
+            }
+            #[inline(always)]
+            fn mul(self, other: Self) -> Self {
+                Self(register!($mul(self.0, other.0)))
+            }
+            #[inline(always)]
+            fn div(self, other: Self) -> Self {
+                Self(register!($div(self.0, other.0)))
+            }
+            #[inline(always)]
+            fn mul_add(self, factor: Self, addend: Self) -> Self {
+                Self(register!($mul_add(self.0, factor.0, addend.0)))
+            }
+            #[inline(always)]
+            fn max(self, other: Self) -> Self {
+                Self(register!($max(self.0, other.0)))
+            }
+            #[inline(always)]
+            fn min(self, other: Self) -> Self {
+                Self(register!($min(self.0, other.0)))
+            }
+
+            #[inline(always)]
+            fn pow2(self) -> Self {
+                let round = <$real>::ROUND + $bias as $real;
+                Self(register!({
+                    $from_bits($left::<$mantissa>($to_bits($add(self.0, $set(round)))))
+                }))
+            }
+            #[inline(always)]
+            fn split_exponent(self) -> (Self, Self) {
+                let counter = $real::from_bits(Self::COUNTER) + $bias as $real;
+                let constant = |bits: $integer| register!($set_bits(bits as $signed));
+                register!({
+                    let shifted = $add_bits($to_bits(self.0), constant(Self::TO_ONE));
+                    let counted = $or($right::<$mantissa>(shifted), constant(Self::COUNTER));
+                    let exponent = $sub($from_bits(counted), $set(counter));
+                    let bits = $and(shifted, constant(Self::MANTISSA));
+                    let mantissa = $from_bits($add_bits(bits, constant(Self::ROOT_HALF)));
+                    (Self(mantissa), Self(exponent))
+                })
+            }
+            $($rest)*
+        }
+    };
+}
+
+/// What AVX2 does in its own way: masks are registers, halves are combined by hand.
+macro_rules! lanes_avx2 {
+    (
+        $(#[$doc:meta])* $name:ident: $real:ident x $n:literal in $register:ident,
+        bits $integer:ident as $signed:ident, mantissa $mantissa:literal, bias $bias:literal,
+        arithmetic $arithmetic:tt, memory $memory:tt, integers $integers:tt,
+        masks [$compare:ident $blend:ident $bits_of:ident],
+        partial [$load:ident $store:ident $mask:ident],
+        interleave [$low:ident $high:ident $combine:ident],
+        halves [$lower:ident $upper:ident $add:ident $max:ident], fold $fold:ident
+    ) => {
+        lanes!(
+            $(#[$doc])* $name of Avx2: $real x $n in $register,
+            bits $integer as $signed, mantissa $mantissa, bias $bias,
+            arithmetic $arithmetic, memory $memory, integers $integers,
+            rest {
+                #[inline(always)]
+                fn load_partial(_: Avx2, source: &[$real]) -> Self {
+                    let mask = register!($mask(source.len()));
+                    // SAFETY: the token proves the features; the mask selects no more numbers
+                    // than `source` has, and the load touches only these.
+                    Self(unsafe { $load(source.as_ptr(), mask) })
+                }
+                #[inline(always)]
+                fn store_partial(self, target: &mut [$real]) {
+                    let mask = register!($mask(target.len()));
+                    // SAFETY: `self` proves the features; the mask selects no more numbers
+                    // than `target` has, and the store touches only these.
+                    unsafe { $store(target.as_mut_ptr(), mask, self.0) }
+                }
+                #[inline(always)]
+                fn select_lt(self, other: Self, if_less: Self, otherwise: Self) -> Self {
+                    Self(register!({
+                        let less = $compare::<_CMP_LT_OQ>(self.0, other.0);
+                        $blend(otherwise.0, if_less.0, less)
+                    }))
+                }
+                #[inline(always)]
+                fn select_nan(self, if_nan: Self, otherwise: Self) -> Self {
+                    Self(register!({
+                        let nan = $compare::<_CMP_UNORD_Q>(self.0, self.0);
+                        $blend(otherwise.0, if_nan.0, nan)
+                    }))
+                }
+                #[inline(always)]
+                fn any_lt(self, other: Self) -> bool {
+                    register!($bits_of($compare::<_CMP_LT_OQ>(self.0, other.0)) != 0)
+                }
+                #[inline(always)]
+                fn interleave(self, other: Self) -> (Self, Self) {
+                    register!({
+                        let (low, high) = ($low(self.0, other.0), $high(self.0, other.0));
+                        (Self($combine::<0x20>(low, high)), Self($combine::<0x31>(low, high)))
+                    })
+                }
+                #[inline(always)]
+                fn reduce_add(self) -> $real {
+                    $fold!(register!($add($lower(self.0), $upper::<1>(self.0))), $add)
+                }
+                #[inline(always)]
+                fn reduce_max(self) -> $real {
+                    $fold!(register!($max($lower(self.0), $upper::<1>(self.0))), $max)
+                }
+            }
+        );
+    };
+}
+
+/// What AVX-512 does in its own way: masks are bits, permutations cross the whole register.
+macro_rules! lanes_avx512 {
+    (
+        $(#[$doc:meta])* $name:ident: $real:ident x $n:literal in $register:ident,
+        bits $integer:ident as $signed:ident, mantissa $mantissa:literal, bias $bias:literal,
+        arithmetic $arithmetic:tt, memory $memory:tt, integers $integers:tt,
+        masks [$compare:ident $blend:ident of $mask:ident],
+        partial [$load:ident $store:ident],
+        interleave [$permute:ident $low:expr, $high:expr], fold [$reduce_add:ident $reduce_max:ident]
+    ) => {
+        lanes!(
+            $(#[$doc])* $name of Avx512: $real x $n in $register,
+            bits $integer as $signed, mantissa $mantissa, bias $bias,
+            arithmetic $arithmetic, memory $memory, integers $integers,
+            rest {
+                #[inline(always)]
+                fn load_partial(_: Avx512, source: &[$real]) -> Self {
+                    let mask = first_bits(source.len().min($n)) as $mask;
+                    // SAFETY: the token proves the features; the mask selects no more numbers
+                    // than `source` has, and the load touches only these.
+                    Self(unsafe { $load(mask, source.as_ptr()) })
+                }
+                #[inline(always)]
+                fn store_partial(self, target: &mut [$real]) {
+                    let mask = first_bits(target.len().min($n)) as $mask;
+                    // SAFETY: `self` proves the features; the mask selects no more numbers
+                    // than `target` has, and the store touches only these.
+                    unsafe { $store(target.as_mut_ptr(), mask, self.0) }
+                }
+                #[inline(always)]
+                fn select_lt(self, other: Self, if_less: Self, otherwise: Self) -> Self {
+                    Self(register!({
+                        let less = $compare::<_CMP_LT_OQ>(self.0, other.0);
+                        $blend(less, otherwise.0, if_less.0)
+                    }))
+                }
+                #[inline(always)]
+                fn select_nan(self, if_nan: Self, otherwise: Self) -> Self {
+                    Self(register!({
+                        let nan = $compare::<_CMP_UNORD_Q>(self.0, self.0);
+                        $blend(nan, otherwise.0, if_nan.0)
+                    }))
+                }
+                #[inline(always)]
+                fn any_lt(self, other: Self) -> bool {
+                    register!($compare::<_CMP_LT_OQ>(self.0, other.0) != 0)
+                }
+                #[inline(always)]
+                fn interleave(self, other: Self) -> (Self, Self) {
+                    register!({
+                        let (low, high) = ($low, $high);
+                        (Self($permute(self.0, low, other.0)), Self($permute(self.0, high, other.0)))
+                    })
+                }
+                #[inline(always)]
+                fn reduce_add(self) -> $real {
+                    register!($reduce_add(self.0))
+                }
+                #[inline(always)]
+                fn reduce_max(self) -> $real {
+                    register!($reduce_max(self.0))
+                }
+            }
+        );
+    };
+}
+
+/// Folds four `f32` of a 128-bit register with `$op`; the caller holds a lane value.
+macro_rules! fold_f32 {
+    ($half:expr, $op:ident) => {{
+        let four = $half;
+        register!({
+            let two = $op(four, _mm_movehl_ps(four, four));
+            _mm_cvtss_f32($op(two, _mm_shuffle_ps::<1>(two, two)))
+        })
+    }};
+}
+
+/// Folds two `f64` of a 128-bit register with `$op`; the caller holds a lane value.
+macro_rules! fold_f64 {
+    ($half:expr, $op:ident) => {{
+        let two = $half;
+        register!(_mm_cvtsd_f64($op(two, _mm_unpackhi_pd(two, two))))
+    }};
+}
+
+/// A mask of the first `count` bits, for `count` up to 16.
+#[inline(always)]
+fn first_bits(count: usize) -> u32 {
+    (1 << count) - 1
+}
+
+/// A mask of the first `count` lanes of eight.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn first_lanes_8(count: usize) -> __m256i {
+    let lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    _mm256_cmpgt_epi32(_mm256_set1_epi32(count.min(8) as i32), lane)
+}
+
+/// A mask of the first `count` lanes of four.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn first_lanes_4(count: usize) -> __m256i {
+    let lane = _mm256_setr_epi64x(0, 1, 2, 3);
+    _mm256_cmpgt_epi64(_mm256_set1_epi64x(count.min(4) as i64), lane)
+}
+
+lanes_avx2!(
+    /// Eight lanes of `f32`.
+    Avx2F32: f32 x 8 in __m256, bits u32 as i32, mantissa 23, bias 127,
+    arithmetic [_mm256_set1_ps _mm256_add_ps _mm256_sub_ps _mm256_mul_ps _mm256_div_ps
+        _mm256_fmadd_ps _mm256_max_ps _mm256_min_ps],
+    memory [_mm256_loadu_ps _mm256_storeu_ps],
+    integers [_mm256_castps_si256 _mm256_castsi256_ps _mm256_set1_epi32 _mm256_add_epi32
+        _mm256_and_si256 _mm256_or_si256 _mm256_slli_epi32 _mm256_srli_epi32],
+    masks [_mm256_cmp_ps _mm256_blendv_ps _mm256_movemask_ps],
+    partial [_mm256_maskload_ps _mm256_maskstore_ps first_lanes_8],
+    interleave [_mm256_unpacklo_ps _mm256_unpackhi_ps _mm256_permute2f128_ps],
+    halves [_mm256_castps256_ps128 _mm256_extractf128_ps _mm_add_ps _mm_max_ps], fold fold_f32
+);
+lanes_avx2!(
+    /// Four lanes of `f64`.
+    Avx2F64: f64 x 4 in __m256d, bits u64 as i64, mantissa 52, bias 1023,
+    arithmetic [_mm256_set1_pd _mm256_add_pd _mm256_sub_pd _mm256_mul_pd _mm256_div_pd
+        _mm256_fmadd_pd _mm256_max_pd _mm256_min_pd],
+    memory [_mm256_loadu_pd _mm256_storeu_pd],
+    integers [_mm256_castpd_si256 _mm256_castsi256_pd _mm256_set1_epi64x _mm256_add_epi64
+        _mm256_and_si256 _mm256_or_si256 _mm256_slli_epi64 _mm256_srli_epi64],
+    masks [_mm256_cmp_pd _mm256_blendv_pd _mm256_movemask_pd],
+    partial [_mm256_maskload_pd _mm256_maskstore_pd first_lanes_4],
+    interleave [_mm256_unpacklo_pd _mm256_unpackhi_pd _mm256_permute2f128_pd],
+    halves [_mm256_castpd256_pd128 _mm256_extractf128_pd _mm_add_pd _mm_max_pd], fold fold_f64
+);
+lanes_avx512!(
+    /// Sixteen lanes of `f32`.
+    Avx512F32: f32 x 16 in __m512, bits u32 as i32, mantissa 23, bias 127,
+    arithmetic [_mm512_set1_ps _mm512_add_ps _mm512_sub_ps _mm512_mul_ps _mm512_div_ps
+        _mm512_fmadd_ps _mm512_max_ps _mm512_min_ps],
+    memory [_mm512_loadu_ps _mm512_storeu_ps],
+    integers [_mm512_castps_si512 _mm512_castsi512_ps _mm512_set1_epi32 _mm512_add_epi32
+        _mm512_and_si512 _mm512_or_si512 _mm512_slli_epi32 _mm512_srli_epi32],
+    masks [_mm512_cmp_ps_mask _mm512_mask_blend_ps of __mmask16],
+    partial [_mm512_maskz_loadu_ps _mm512_mask_storeu_ps],
+    interleave [_mm512_permutex2var_ps
+        _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23),
+        _mm512_setr_epi32(8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31)],
+    fold [_mm512_reduce_add_ps _mm512_reduce_max_ps]
+);
+lanes_avx512!(
+    /// Eight lanes of `f64`.
+    Avx512F64: f64 x 8 in __m512d, bits u64 as i64, mantissa 52, bias 1023,
+    arithmetic [_mm512_set1_pd _mm512_add_pd _mm512_sub_pd _mm512_mul_pd _mm512_div_pd
+        _mm512_fmadd_pd _mm512_max_pd _mm512_min_pd],
+    memory [_mm512_loadu_pd _mm512_storeu_pd],
+    integers [_mm512_castpd_si512 _mm512_castsi512_pd _mm512_set1_epi64 _mm512_add_epi64
+        _mm512_and_si512 _mm512_or_si512 _mm512_slli_epi64 _mm512_srli_epi64],
+    masks [_mm512_cmp_pd_mask _mm512_mask_blend_pd of __mmask8],
+    partial [_mm512_maskz_loadu_pd _mm512_mask_storeu_pd],
+    interleave [_mm512_permutex2var_pd
+        _mm512_setr_epi64(0, 8, 1, 9, 2, 10, 3, 11),
+        _mm512_setr_epi64(4, 12, 5, 13, 6, 14, 7, 15)],
+    fold [_mm512_reduce_add_pd _mm512_reduce_max_pd]
+);

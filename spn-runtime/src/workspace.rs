@@ -1,0 +1,97 @@
+//! Buffers of one thread, sized once for a plan and a tile, used again for every tile.
+
+use spn_ir::plan::{Plan, Step};
+
+use crate::simd::Element;
+
+/// The widest tile: how many samples run through the plan together.
+pub(crate) const MAX_TILE: usize = 64;
+
+/// Tiles are multiples of this, which every instruction set's registers divide.
+pub(crate) const TILE_STEP: usize = 16;
+
+/// The buffers of one thread. Rows are `tile` samples long.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Workspace<E> {
+    /// Normalised inputs, one row for each variable; NaN is missing.
+    pub(crate) inputs: Vec<E>,
+    /// Mean of each sample, for inputs that are normalised sample-wise.
+    pub(crate) mean: Vec<E>,
+    /// Deviation plus epsilon of each sample.
+    pub(crate) deviation: Vec<E>,
+    /// Values of the slots, then what sums keep for the reverse pass.
+    pub(crate) arena: Vec<E>,
+    /// Flows of the slots, at the training offsets.
+    pub(crate) flows: Vec<E>,
+    /// Derivatives with respect to the normalised inputs.
+    pub(crate) input_flows: Vec<E>,
+    /// Rows of products, then linear values.
+    pub(crate) products: Vec<E>,
+    /// Rows of ratios flow / value.
+    pub(crate) ratios: Vec<E>,
+    /// Largest log value of each sample.
+    pub(crate) maximum: Vec<E>,
+    /// Root: weighted children, log.
+    pub(crate) joints: Vec<E>,
+    /// Root: derivative of the objective with respect to each joint.
+    pub(crate) seeds: Vec<E>,
+    /// Root: log-likelihoods.
+    pub(crate) total: Vec<E>,
+}
+
+/// What the buffers are needed for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Values only.
+    Inference,
+    /// Values and flows.
+    Flows,
+}
+
+impl<E: Element> Workspace<E> {
+    /// Makes every buffer large enough; does nothing if they are.
+    pub(crate) fn fit(&mut self, plan: &Plan, tile: usize, purpose: Purpose) {
+        let inputs = plan.variables as usize;
+        let (widest_inputs, widest) = widest(plan);
+        let joints = plan.root.inputs as usize;
+        let rows = match purpose {
+            Purpose::Inference => plan.inference.rows,
+            Purpose::Flows => plan.training.rows,
+        };
+        grow(&mut self.inputs, inputs * tile);
+        grow(&mut self.mean, tile);
+        grow(&mut self.deviation, tile);
+        grow(&mut self.arena, rows as usize * tile);
+        grow(&mut self.products, widest_inputs * tile);
+        grow(&mut self.ratios, widest * tile);
+        grow(&mut self.maximum, tile);
+        grow(&mut self.joints, joints * tile);
+        grow(&mut self.total, tile);
+        if purpose == Purpose::Flows {
+            grow(&mut self.flows, slot_rows(plan) * tile);
+            grow(&mut self.input_flows, inputs * tile);
+            grow(&mut self.seeds, joints * tile);
+        }
+    }
+}
+
+/// How many rows the slots have in the training arena; what sums keep begins behind them.
+pub(crate) fn slot_rows(plan: &Plan) -> usize {
+    plan.slots.iter().map(|rows| *rows as usize).sum()
+}
+
+/// The most inputs and outputs of any sum.
+fn widest(plan: &Plan) -> (usize, usize) {
+    plan.steps.iter().fold((0, 0), |(inputs, width), step| match step {
+        Step::SumProduct(step) => {
+            (inputs.max(step.inputs as usize), width.max(step.width as usize))
+        }
+        _ => (inputs, width),
+    })
+}
+
+fn grow<E: Element>(buffer: &mut Vec<E>, length: usize) {
+    if buffer.len() < length {
+        buffer.resize(length, E::ZERO);
+    }
+}
