@@ -42,7 +42,8 @@ pub fn run(circuit: &Circuit, options: &Options) -> Simplified {
         known: HashMap::new(),
     };
     for (id, node) in circuit.iter().filter(|(id, _)| reachable[id.index()]) {
-        let renamed = rewriter.rewrite(node, uses[id.index()], options.dropout);
+        // The root stays what it is: whether it is a sum decides what its joints are.
+        let renamed = rewriter.rewrite(node, uses[id.index()], options.dropout, id == circuit.root);
         rewriter.renamed[id.index()] = renamed;
     }
     let Rewriter { mut circuit, renamed, .. } = rewriter;
@@ -85,7 +86,7 @@ enum Key {
 
 impl Rewriter {
     /// The new node that stands for `node`.
-    fn rewrite(&mut self, node: &Node, uses: u32, keep_dropout: bool) -> NodeId {
+    fn rewrite(&mut self, node: &Node, uses: u32, keep_dropout: bool, is_root: bool) -> NodeId {
         let mut node = node.clone();
         if !keep_dropout {
             node.dropout = None;
@@ -100,6 +101,7 @@ impl Rewriter {
                 self.flatten(product);
                 if let ([child], Combine::ElementWise | Combine::Outer, None) =
                     (product.children.as_slice(), product.combine, node.dropout)
+                    && !is_root
                 {
                     self.uses_after[child.index()] += uses.saturating_sub(1);
                     return *child;

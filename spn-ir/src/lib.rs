@@ -8,14 +8,27 @@
 //!
 //! This crate knows no passes, no threads and no SIMD; it evaluates nothing but parameters.
 
+mod axis;
 pub mod circuit;
+pub mod constraint;
+pub mod container;
+pub mod initializers;
+pub mod layers;
+mod named;
 pub mod node;
 pub mod parameter;
 pub mod plan;
 pub mod quantity;
+pub mod random;
 pub mod scope;
+pub mod text;
+#[cfg(test)]
+mod test_units;
 
 pub use circuit::{Circuit, CircuitBuilder, CircuitError, NodeOptions, Normalisation};
+pub use constraint::NamedConstraint;
+pub use initializers::{Initializer, InitializerError, InitializerRequest, LeafData};
+pub use layers::{LayerError, LayerFile, Lowered, Model, Network};
 pub use node::{
     Combine, Dropout, DropoutKind, Leaf, LeafFamily, LocationScale, Node, NodeId, NodeKind, Origin,
     PickTable, PickTableId, Product, Sum, VariableId,

@@ -82,13 +82,14 @@ pub enum LeafFamily {
         /// Scales, positive.
         scale: Slice,
     },
-    /// Component `k` is 1 where the variable is `k` (truncated towards zero) and 0 elsewhere.
+    /// Component `k` is 1 where every variable is `k` (truncated towards zero) and 0 elsewhere.
     Indicator,
-    /// Component `k` has the probabilities `[k, 0..states]`; values are state numbers.
+    /// Component `k` gives state `x` of variable `d` the probability `[k, d, x]`; values are
+    /// state numbers, truncated towards zero.
     Categorical {
-        /// How many states the variable has.
+        /// How many states each variable has.
         states: u32,
-        /// Probabilities `[width, states]`.
+        /// Probabilities `[width, variables, states]`.
         probabilities: Slice,
     },
 }

@@ -204,7 +204,8 @@ fn leaf_constants<E: Number>(step: &LeafStep, quantities: &[Vec<E>]) -> LeafCons
                 }
             }
             (LeafKernel::Categorical { states }, Some(probabilities), _) => {
-                let table = part(quantities, probabilities, width * states as usize);
+                let length = width * step.dimensions as usize * states as usize;
+                let table = part(quantities, probabilities, length);
                 constants.log_constant.extend(table.iter().map(|p| Real::ln(*p)));
             }
             _ => {}

@@ -16,9 +16,9 @@ pub(crate) struct Workspace<E> {
     /// Normalised inputs, one row for each variable; NaN is missing.
     pub(crate) inputs: Vec<E>,
     /// Mean of each sample, for inputs that are normalised sample-wise.
-    pub(crate) mean: Vec<E>,
+    pub(crate) mean: Vec<f64>,
     /// Deviation plus epsilon of each sample.
-    pub(crate) deviation: Vec<E>,
+    pub(crate) deviation: Vec<f64>,
     /// Values of the slots, then what sums keep for the reverse pass.
     pub(crate) arena: Vec<E>,
     /// Flows of the slots, at the training offsets.
@@ -90,8 +90,8 @@ fn widest(plan: &Plan) -> (usize, usize) {
     })
 }
 
-fn grow<E: Element>(buffer: &mut Vec<E>, length: usize) {
+fn grow<T: Copy + Default>(buffer: &mut Vec<T>, length: usize) {
     if buffer.len() < length {
-        buffer.resize(length, E::ZERO);
+        buffer.resize(length, T::default());
     }
 }

@@ -62,8 +62,9 @@ fn leaf_problem(values: &[Vec<f64>], leaf: &Leaf, width: usize) -> Option<Proble
         }
         LeafFamily::Categorical { states, probabilities } => {
             let states = *states as usize;
-            let table = part(values, *probabilities, width * states);
-            distributions("probability", table, width, |unit| {
+            let units = width * leaf.variables.len();
+            let table = part(values, *probabilities, units * states);
+            distributions("probability", table, units, |unit| {
                 table[unit * states..(unit + 1) * states].iter().sum()
             })
         }

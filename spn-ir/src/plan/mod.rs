@@ -10,6 +10,8 @@ mod display;
 mod verify;
 
 pub use verify::{Place, PlanError};
+#[cfg(test)]
+pub(crate) use verify::tests::sample as sample_plan;
 
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;

@@ -20,9 +20,9 @@ pub(crate) struct TileRows<'a, E> {
 }
 
 /// Mean and deviation plus epsilon of each sample, where normalisation is sample-wise.
-pub(crate) struct SampleStatistics<'a, E> {
-    pub(crate) mean: &'a mut [E],
-    pub(crate) deviation: &'a mut [E],
+pub(crate) struct SampleStatistics<'a> {
+    pub(crate) mean: &'a mut [f64],
+    pub(crate) deviation: &'a mut [f64],
 }
 
 impl<E: Element> TileRows<'_, E> {
@@ -39,7 +39,7 @@ pub(crate) fn load<E: Element>(
     tile: TileRows<'_, E>,
     normalisation: Option<&Normalisation>,
     statistics: Statistics,
-    samples: &mut SampleStatistics<'_, E>,
+    samples: &mut SampleStatistics<'_>,
     inputs: &mut [E],
 ) {
     let columns = tile.rows.columns();
@@ -50,8 +50,8 @@ pub(crate) fn load<E: Element>(
         let values = tile.rows.row(tile.first + sample);
         if let Some(Normalisation::SampleWise { epsilon }) = normalisation {
             let (mean, deviation) = moments(tile, sample, statistics);
-            samples.mean[sample] = E::from_f64(mean);
-            samples.deviation[sample] = E::from_f64(deviation + epsilon);
+            samples.mean[sample] = mean;
+            samples.deviation[sample] = deviation + epsilon;
         }
         for (variable, &value) in values.iter().enumerate() {
             let normalised = if !tile.is_observed(sample, variable) {
@@ -71,12 +71,13 @@ fn normalise<E: Element>(
     variable: usize,
     sample: usize,
     normalisation: Option<&Normalisation>,
-    samples: &SampleStatistics<'_, E>,
+    samples: &SampleStatistics<'_>,
 ) -> E {
+    // In double precision: values of a row may be closer to each other than to 0.
     match normalisation {
         None => value,
         Some(Normalisation::SampleWise { .. }) => {
-            (value - samples.mean[sample]) / samples.deviation[sample]
+            E::from_f64((value.to_f64() - samples.mean[sample]) / samples.deviation[sample])
         }
         Some(Normalisation::Fixed { mean, deviation, epsilon }) => {
             let centred = value.to_f64() - mean[variable];

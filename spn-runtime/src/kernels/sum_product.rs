@@ -224,7 +224,7 @@ pub(crate) fn reverse<I: Isa, E: Element>(
     let uncertain = divide(isa, outgoing, work.sums, work.ratios);
     if let Some(weights) = work.weights.as_deref_mut() {
         let shape = Shape { inputs: outputs, outputs: inputs, tile };
-        gradient_add::<I, E, 0>(isa, shape, work.linear, work.ratios, weights);
+        gradient_add(isa, shape, work.linear, work.ratios, weights);
     }
     if work.children {
         let shape = Shape { inputs: outputs, outputs: inputs, tile };
@@ -274,6 +274,12 @@ fn multiply<I: Isa, E: Element>(isa: I, factor: &[E], target: &mut [E]) {
     }
 }
 
+/// Logarithm of the largest derivative with respect to a weight that is reported. That of a weight
+/// of 0 may overflow; kept finite it stays 0 when it is multiplied by the weight.
+fn steepest<E: Element>() -> f64 {
+    -0.9 * E::MIN_CERTAIN.to_f64().ln()
+}
+
 /// Adds what uncertain units contribute: posteriors in log space, one (unit, sample) at a time.
 #[cold]
 fn reverse_uncertain<E: Element>(
@@ -291,18 +297,19 @@ fn reverse_uncertain<E: Element>(
             if work.sums[at] >= E::MIN_CERTAIN || flow == 0.0 || value < LOG_ZERO {
                 continue;
             }
-            let weighted = block.weighted_inputs(work.values, unit, sample);
-            for (input, log) in weighted.into_iter().enumerate() {
-                let share = flow * (log - value).exp();
-                if share == 0.0 {
-                    continue;
-                }
-                if work.children {
-                    work.products[input * tile + sample] += E::from_f64(share);
-                }
+            for input in 0..block.inputs() {
                 let at = input * block.width() + unit;
+                // All in one exponent: the ratio alone may overflow where the flow is tiny.
+                let input_value = block.input_value(work.values, input, sample);
+                let log_slope = flow.abs().ln() + input_value - value;
                 if let Some(weights) = work.weights.as_deref_mut() {
-                    weights[at] += E::from_f64(share / block.weights[at].to_f64());
+                    let slope = log_slope.min(steepest::<E>()).exp();
+                    weights[at] += E::from_f64(flow.signum() * slope);
+                }
+                let weight = block.weights[at].to_f64();
+                if work.children && weight != 0.0 {
+                    let share = flow.signum() * (log_slope + weight.ln()).exp();
+                    work.products[input * tile + sample] += E::from_f64(share);
                 }
             }
         }

@@ -133,8 +133,9 @@ impl<E: Number> Executable<E> {
             }
             LeafKernel::Indicator => component as f64,
             LeafKernel::Categorical { states } => {
+                let row = component * step.dimensions as usize + dimension;
                 let probability =
-                    |state: usize| quantity(component * states as usize + state).unwrap_or(0.0);
+                    |state: usize| quantity(row * states as usize + state).unwrap_or(0.0);
                 let best = (0..states as usize).fold(0, |best, state| {
                     if probability(state) > probability(best) { state } else { best }
                 });
@@ -161,7 +162,7 @@ impl<E: Number> Executable<E> {
         let value = match &self.plan().normalisation {
             None => score,
             Some(Normalisation::SampleWise { .. }) => {
-                score * workspace.deviation[sample].to_f64() + workspace.mean[sample].to_f64()
+                score * workspace.deviation[sample] + workspace.mean[sample]
             }
             Some(Normalisation::Fixed { mean, deviation, epsilon }) => {
                 score * (deviation[variable] + epsilon) + mean[variable]

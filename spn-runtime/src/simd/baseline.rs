@@ -15,7 +15,6 @@ pub struct Baseline;
 impl Isa for Baseline {
     type F32 = BaselineF32;
     type F64 = BaselineF64;
-    const REGISTERS: usize = 16;
 
     #[inline(always)]
     fn vectorize<R>(self, body: impl FnOnce() -> R) -> R {
@@ -34,18 +33,9 @@ pub struct BaselineF64(f64x2);
 /// Implements [`Lanes`] for a float vector of `wide` whose bits are the integer vector `$bits`.
 macro_rules! lanes {
     (
-        $name:ident, $real:ident x $n:literal, $wide:ident, bits $bits:ident of $integer:ident,
-        mantissa $mantissa:literal, bias $bias:literal, interleave $interleave:ident
+        $name:ident, $real:ident x $n:literal, $wide:ident, bits $bits:ident,
+        mantissa $mantissa:literal, interleave $interleave:ident
     ) => {
-        impl $name {
-            /// The bit pattern of 2^`$mantissa`, whose last bit counts ones.
-            const COUNTER: $integer = ($bias + $mantissa) << $mantissa;
-            /// The distance between the bit patterns of sqrt(1/2) and 1.
-            const TO_ONE: $integer = ($bias << $mantissa) - Self::ROOT_HALF;
-            const ROOT_HALF: $integer = std::$real::consts::FRAC_1_SQRT_2.to_bits();
-            const MANTISSA: $integer = (1 << $mantissa) - 1;
-        }
-
         impl Lanes for $name {
             type Isa = Baseline;
             type Elem = $real;
@@ -129,16 +119,16 @@ macro_rules! lanes {
 
             #[inline(always)]
             fn pow2(self) -> Self {
-                let biased = self.0 + $wide::splat(<$real>::ROUND + $bias as $real);
+                let biased = self.0 + $wide::splat(<$real>::ROUND_AND_BIAS);
                 Self($wide::from_bits(biased.to_bits() << $mantissa))
             }
             #[inline(always)]
             fn split_exponent(self) -> (Self, Self) {
-                let shifted = self.0.to_bits() + $bits::splat(Self::TO_ONE);
-                let counted = (shifted >> $mantissa) | $bits::splat(Self::COUNTER);
-                let counter = $real::from_bits(Self::COUNTER) + $bias as $real;
-                let exponent = $wide::from_bits(counted) - $wide::splat(counter);
-                let bits = (shifted & $bits::splat(Self::MANTISSA)) + $bits::splat(Self::ROOT_HALF);
+                let shifted = self.0.to_bits() + $bits::splat(<$real>::TO_ONE);
+                let counted = (shifted >> $mantissa) | $bits::splat(<$real>::COUNTER);
+                let exponent = $wide::from_bits(counted) - $wide::splat(<$real>::COUNTER_AND_BIAS);
+                let bits =
+                    (shifted & $bits::splat(<$real>::MANTISSA)) + $bits::splat(<$real>::ROOT_HALF);
                 (Self($wide::from_bits(bits)), Self(exponent))
             }
 
@@ -170,10 +160,10 @@ fn interleave_f64(a: f64x2, b: f64x2) -> (BaselineF64, BaselineF64) {
 }
 
 lanes!(
-    BaselineF32, f32 x 4, f32x4, bits u32x4 of u32,
-    mantissa 23, bias 127, interleave interleave_f32
+    BaselineF32, f32 x 4, f32x4, bits u32x4,
+    mantissa 23, interleave interleave_f32
 );
 lanes!(
-    BaselineF64, f64 x 2, f64x2, bits u64x2 of u64,
-    mantissa 52, bias 1023, interleave interleave_f64
+    BaselineF64, f64 x 2, f64x2, bits u64x2,
+    mantissa 52, interleave interleave_f64
 );

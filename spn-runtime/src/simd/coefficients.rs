@@ -6,6 +6,20 @@
 
 /// What `exp`, `ln` and the exponent operations need to know about a type.
 pub trait Coefficients: Sized + 'static {
+    /// The unsigned integer of the same size.
+    type Bits;
+    /// The bits of the mantissa.
+    const MANTISSA: Self::Bits;
+    /// The bit pattern of sqrt(1/2).
+    const ROOT_HALF: Self::Bits;
+    /// The distance between the bit patterns of sqrt(1/2) and 1.
+    const TO_ONE: Self::Bits;
+    /// The bit pattern of a number so large that its last bit counts ones (2^23).
+    const COUNTER: Self::Bits;
+    /// The number of [`Self::COUNTER`], plus the bias of exponents.
+    const COUNTER_AND_BIAS: Self;
+    /// [`Self::ROUND`], plus the bias of exponents.
+    const ROUND_AND_BIAS: Self;
     /// 1 / ln 2.
     const LOG2_E: Self;
     /// ln 2 cut to so few bits that its product with any exponent is exact.
@@ -36,7 +50,20 @@ pub trait Coefficients: Sized + 'static {
     const SUBNORMAL_LN: Self;
 }
 
+macro_rules! layout {
+    ($real:ident as $bits:ident, mantissa $mantissa:literal, bias $bias:literal) => {
+        type Bits = $bits;
+        const MANTISSA: $bits = (1 << $mantissa) - 1;
+        const ROOT_HALF: $bits = std::$real::consts::FRAC_1_SQRT_2.to_bits();
+        const TO_ONE: $bits = ($bias << $mantissa) - Self::ROOT_HALF;
+        const COUNTER: $bits = ($bias + $mantissa) << $mantissa;
+        const COUNTER_AND_BIAS: Self = $real::from_bits(Self::COUNTER) + $bias as $real;
+        const ROUND_AND_BIAS: Self = Self::ROUND + $bias as $real;
+    };
+}
+
 impl Coefficients for f32 {
+    layout!(f32 as u32, mantissa 23, bias 127);
     const LOG2_E: Self = std::f32::consts::LOG2_E;
     const LN_2_HIGH: Self = 0.693_145_75;
     const LN_2_LOW: Self = 1.428_606_8e-6;
@@ -55,6 +82,7 @@ impl Coefficients for f32 {
 }
 
 impl Coefficients for f64 {
+    layout!(f64 as u64, mantissa 52, bias 1023);
     const LOG2_E: Self = std::f64::consts::LOG2_E;
     const LN_2_HIGH: Self = 0.693_147_180_559_208_2;
     const LN_2_LOW: Self = 7.371_002_565_167_799e-13;

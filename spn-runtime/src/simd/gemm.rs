@@ -174,7 +174,8 @@ impl<L: Lanes> Operand<'_, L> {
         let (isa, tile) = (self.isa, self.tile);
         let samples = first..first + VECTORS * L::N;
         let mut sums = [[L::splat(isa, L::Elem::ZERO); VECTORS]; ROWS];
-        for (weights, row) in weights.as_chunks::<ROWS>().0.iter().zip(self.values.chunks_exact(tile))
+        for (weights, row) in
+            weights.as_chunks::<ROWS>().0.iter().zip(self.values.chunks_exact(tile))
         {
             let row = &row[samples.clone()];
             let values: [L; VECTORS] =

@@ -2,16 +2,29 @@
 //!
 //! In: `outputs` rows of gradients and `inputs` rows of values, each of `tile` samples. Out: a
 //! row-major matrix that grows by `sum over t of gradients[o][t] * values[i][t]`.
+//!
+//! Samples lie on the lanes, so a sum over them is a sum across a register, which is slow.
+//! There are two ways around it. With four outputs or more, values are transposed through a
+//! small buffer until inputs lie on the lanes; the product is then the one of [`super::gemm`].
+//! With fewer, a transposition is not paid back: as many sums as there are lanes are kept in
+//! registers and folded together at the end. Measured on Zen 4 (AVX-512, `f32`, 64 inputs, tile
+//! of 64): transposed 101, 39 and 12 GFLOP/s for 64, 4 and 1 outputs; folded 43, 37 and 35.
+
+use std::ops::Range;
 
 use super::gemm::Shape;
 use super::lanes::{Element, Isa, Lanes, LanesOf, Real};
 
-/// `counts[o][i] += sum over t of gradients[o][t] * values[i][t]`.
+/// `counts[o][i] += sum over t of gradients[o][t] * values[i][t]`, where `shape` has the
+/// numbers of values, gradients and samples.
+///
+/// The order of the sum depends on `shape` and on the instruction set, on nothing else. This
+/// function enters the instruction set itself, so it may be called from anywhere.
 ///
 /// # Panics
 ///
 /// If a slice is not as long as `shape` says, or `tile` is not a multiple of the lanes.
-pub fn gradient_add<I: Isa, E: Element, const HOW: usize>(
+pub fn gradient_add<I: Isa, E: Element>(
     isa: I,
     shape: Shape,
     gradients: &[E],
@@ -20,159 +33,211 @@ pub fn gradient_add<I: Isa, E: Element, const HOW: usize>(
 ) {
     isa.vectorize(
         #[inline(always)]
-        || {
-            if HOW == 0 {
-                transposed::<LanesOf<I, E>>(isa, shape, gradients, values, counts);
-            } else {
-                match LanesOf::<I, E>::N {
-                    16 => summed::<LanesOf<I, E>, 16>(isa, shape, gradients, values, counts),
-                    8 => summed::<LanesOf<I, E>, 8>(isa, shape, gradients, values, counts),
-                    4 => summed::<LanesOf<I, E>, 4>(isa, shape, gradients, values, counts),
-                    _ => summed::<LanesOf<I, E>, 2>(isa, shape, gradients, values, counts),
-                }
-            }
-        },
+        || Operands::<LanesOf<I, E>>::new(isa, shape, gradients, values).add_to(counts),
     );
 }
 
-const SCRATCH: usize = 1024;
+/// From how many outputs on a transposition is paid back.
+const TRANSPOSE_FROM: usize = 4;
 
-#[inline(always)]
-fn transposed<L: Lanes>(
+/// Numbers in the buffer of transposed values: 4 or 8 KiB, which is well inside the first
+/// cache, and deep enough that adding to the counts is rare.
+const BUFFER: usize = 1024;
+
+/// What is multiplied, and on which lanes.
+#[derive(Clone, Copy)]
+struct Operands<'a, L: Lanes> {
     isa: L::Isa,
     shape: Shape,
-    gradients: &[L::Elem],
-    values: &[L::Elem],
-    counts: &mut [L::Elem],
-) {
-    let Shape { inputs, outputs: _, tile } = shape;
-    let mut scratch = [L::Elem::ZERO; SCRATCH];
-    let width = 2 * L::N;
-    let depth = SCRATCH / width;
-    let strip = Strip::<L> { isa, tile, inputs };
-    for (index, values) in values.chunks(width * tile).enumerate() {
-        let column = index * width;
-        for sample in (0..tile).step_by(depth) {
-            let samples = depth.min(tile - sample);
-            if values.len() > L::N * tile {
-                strip.fill::<2>(values, sample, samples, &mut scratch);
-                strip.rows::<2>(gradients, &scratch, sample, samples, column, counts);
-            } else {
-                strip.fill::<1>(values, sample, samples, &mut scratch);
-                strip.rows::<1>(gradients, &scratch, sample, samples, column, counts);
+    gradients: &'a [L::Elem],
+    values: &'a [L::Elem],
+}
+
+impl<'a, L: Lanes> Operands<'a, L> {
+    #[inline(always)]
+    fn new(isa: L::Isa, shape: Shape, gradients: &'a [L::Elem], values: &'a [L::Elem]) -> Self {
+        let Shape { inputs, outputs, tile } = shape;
+        assert!(tile % L::N == 0, "a tile of {tile} samples on {} lanes", L::N);
+        assert_eq!(gradients.len(), outputs * tile, "gradients of a product");
+        assert_eq!(values.len(), inputs * tile, "values of a product");
+        Self { isa, shape, gradients, values }
+    }
+
+    /// The number of lanes as a constant that sizes arrays, which the trait cannot give.
+    #[inline(always)]
+    fn add_to(self, counts: &mut [L::Elem]) {
+        assert_eq!(counts.len(), self.shape.inputs * self.shape.outputs, "counts of a product");
+        match L::N {
+            16 => self.add_with::<16>(counts),
+            8 => self.add_with::<8>(counts),
+            4 => self.add_with::<4>(counts),
+            2 => self.add_with::<2>(counts),
+            lanes => unreachable!("no instruction set has {lanes} lanes"),
+        }
+    }
+
+    #[inline(always)]
+    fn add_with<const N: usize>(self, counts: &mut [L::Elem]) {
+        if self.shape.outputs < TRANSPOSE_FROM {
+            self.add_folded::<N>(counts);
+        } else {
+            self.add_transposed::<N>(counts);
+        }
+    }
+
+    /// Transposes strips of two registers of inputs, by as many samples as the buffer takes.
+    #[inline(always)]
+    fn add_transposed<const N: usize>(self, counts: &mut [L::Elem]) {
+        let Shape { inputs, tile, .. } = self.shape;
+        let mut buffer = [L::Elem::ZERO; BUFFER];
+        let depth = BUFFER / (2 * N);
+        for input in (0..inputs).step_by(2 * N) {
+            for sample in (0..tile).step_by(depth) {
+                let samples = sample..tile.min(sample + depth);
+                if inputs - input > N {
+                    self.add_strip::<N, 2>(input, samples, &mut buffer, counts);
+                } else {
+                    self.add_strip::<N, 1>(input, samples, &mut buffer, counts);
+                }
             }
         }
     }
-}
 
-#[derive(Clone, Copy)]
-struct Strip<L: Lanes> {
-    isa: L::Isa,
-    tile: usize,
-    inputs: usize,
-}
-
-impl<L: Lanes> Strip<L> {
+    /// The counts of `VECTORS` registers of inputs from `input` on, for some `samples`.
     #[inline(always)]
-    fn fill<const VECTORS: usize>(
+    fn add_strip<const N: usize, const VECTORS: usize>(
         self,
-        values: &[L::Elem],
-        sample: usize,
-        samples: usize,
-        scratch: &mut [L::Elem],
+        input: usize,
+        samples: Range<usize>,
+        buffer: &mut [L::Elem],
+        counts: &mut [L::Elem],
     ) {
-        match L::N {
-            16 => self.fill_n::<VECTORS, 16>(values, sample, samples, scratch),
-            8 => self.fill_n::<VECTORS, 8>(values, sample, samples, scratch),
-            4 => self.fill_n::<VECTORS, 4>(values, sample, samples, scratch),
-            _ => self.fill_n::<VECTORS, 2>(values, sample, samples, scratch),
+        let buffer = &mut buffer[..samples.len() * VECTORS * N];
+        self.transpose::<N, VECTORS>(input, samples.start, buffer);
+        let outputs = self.shape.outputs;
+        for output in (0..outputs - outputs % 4).step_by(4) {
+            self.add_block::<4, VECTORS>(output, input, samples.clone(), buffer, counts);
+        }
+        if outputs & 2 != 0 {
+            let output = outputs - outputs % 4;
+            self.add_block::<2, VECTORS>(output, input, samples.clone(), buffer, counts);
+        }
+        if outputs & 1 != 0 {
+            self.add_block::<1, VECTORS>(outputs - 1, input, samples, buffer, counts);
         }
     }
 
+    /// Fills the buffer with rows of inputs, one row for each sample; zeros behind the last.
     #[inline(always)]
-    fn fill_n<const VECTORS: usize, const N: usize>(
+    fn transpose<const N: usize, const VECTORS: usize>(
         self,
-        values: &[L::Elem],
+        input: usize,
         sample: usize,
-        samples: usize,
-        scratch: &mut [L::Elem],
+        buffer: &mut [L::Elem],
     ) {
+        let Shape { inputs, tile, .. } = self.shape;
         for vector in 0..VECTORS {
-            let values = &values[vector * N * self.tile..];
-            for (s, scratch) in scratch[..samples * VECTORS * N].chunks_exact_mut(VECTORS * N * N).enumerate() {
-                let first = sample + s * N;
-                let square: [L; N] = if values.len() >= N * self.tile {
-                    std::array::from_fn(|i| L::load(self.isa, &values[i * self.tile + first..]))
-                } else {
-                    std::array::from_fn(|i| match values.get(i * self.tile + first..i * self.tile + first + N) {
-                        Some(row) => L::load(self.isa, row),
-                        None => L::splat(self.isa, L::Elem::ZERO),
-                    })
-                };
-                let square = transpose(square);
-                for (lanes, row) in square.into_iter().zip(scratch.chunks_exact_mut(VECTORS * N)) {
+            let input = input + vector * N;
+            for (block, rows) in buffer.chunks_exact_mut(N * VECTORS * N).enumerate() {
+                let sample = sample + block * N;
+                let square: [L; N] = std::array::from_fn(|row| {
+                    if input + row < inputs {
+                        L::load(self.isa, &self.values[(input + row) * tile + sample..])
+                    } else {
+                        L::splat(self.isa, L::Elem::ZERO)
+                    }
+                });
+                let rows = rows.chunks_exact_mut(VECTORS * N);
+                for (lanes, row) in transpose_square(square).into_iter().zip(rows) {
                     lanes.store(&mut row[vector * N..]);
                 }
             }
         }
     }
 
+    /// `ROWS` outputs by `VECTORS` registers of inputs.
     #[inline(always)]
-    fn rows<const VECTORS: usize>(
+    fn add_block<const ROWS: usize, const VECTORS: usize>(
         self,
-        gradients: &[L::Elem],
-        scratch: &[L::Elem],
-        sample: usize,
-        samples: usize,
-        column: usize,
+        output: usize,
+        input: usize,
+        samples: Range<usize>,
+        buffer: &[L::Elem],
         counts: &mut [L::Elem],
     ) {
-        let mut grads = gradients.chunks_exact(4 * self.tile);
-        let mut cs = counts.chunks_exact_mut(4 * self.inputs);
-        for (g, c) in (&mut grads).zip(&mut cs) {
-            self.block::<4, VECTORS>(g, scratch, sample, samples, column, c);
-        }
-        for (g, c) in
-            grads.remainder().chunks_exact(self.tile).zip(cs.into_remainder().chunks_exact_mut(self.inputs))
-        {
-            self.block::<1, VECTORS>(g, scratch, sample, samples, column, c);
-        }
-    }
-
-    #[inline(always)]
-    fn block<const ROWS: usize, const VECTORS: usize>(
-        self,
-        gradients: &[L::Elem],
-        scratch: &[L::Elem],
-        sample: usize,
-        samples: usize,
-        column: usize,
-        counts: &mut [L::Elem],
-    ) {
-        let isa = self.isa;
-        let mut sums = [[L::splat(isa, L::Elem::ZERO); VECTORS]; ROWS];
+        let Self { isa, shape: Shape { inputs, tile, .. }, gradients, .. } = self;
         let gradients: [&[L::Elem]; ROWS] =
-            std::array::from_fn(|row| &gradients[row * self.tile + sample..][..samples]);
-        for (t, row) in (0..samples).zip(scratch.chunks_exact(VECTORS * L::N)) {
-            let values: [L; VECTORS] = std::array::from_fn(|v| L::load(isa, &row[v * L::N..]));
+            std::array::from_fn(|row| &gradients[(output + row) * tile..][samples.clone()]);
+        let mut sums = [[L::splat(isa, L::Elem::ZERO); VECTORS]; ROWS];
+        for (sample, row) in (0..samples.len()).zip(buffer.chunks_exact(VECTORS * L::N)) {
+            let values: [L; VECTORS] =
+                std::array::from_fn(|vector| L::load(isa, &row[vector * L::N..]));
             for (sums, gradients) in sums.iter_mut().zip(gradients) {
-                let gradient = L::splat(isa, gradients[t]);
+                let gradient = L::splat(isa, gradients[sample]);
                 for (sum, value) in sums.iter_mut().zip(values) {
                     *sum = gradient.mul_add(value, *sum);
                 }
             }
         }
-        for (sums, counts) in sums.into_iter().zip(counts.chunks_exact_mut(self.inputs)) {
-            let counts = &mut counts[column..];
-            for (sum, counts) in sums.into_iter().zip(counts.chunks_mut(L::N)) {
-                grow(isa, sum, counts);
+        let rows = counts[output * inputs..].chunks_exact_mut(inputs);
+        for (sums, row) in sums.into_iter().zip(rows) {
+            for (sum, counts) in sums.into_iter().zip(row[input..].chunks_mut(L::N)) {
+                add_to_slice(isa, sum, counts);
             }
+        }
+    }
+
+    /// One register of sums for each input, as many inputs at once as there are lanes.
+    #[inline(always)]
+    fn add_folded<const N: usize>(self, counts: &mut [L::Elem]) {
+        let Self { isa, shape: Shape { inputs, tile, .. }, gradients, values } = self;
+        if tile == 0 || inputs == 0 {
+            return;
+        }
+        let rows = gradients.chunks_exact(tile).zip(counts.chunks_exact_mut(inputs));
+        for (gradients, counts) in rows {
+            for (values, counts) in values.chunks(N * tile).zip(counts.chunks_mut(N)) {
+                if counts.len() == N {
+                    add_to_slice(isa, fold(self.sums::<N>(gradients, values)), counts);
+                } else {
+                    self.add_few(gradients, values, counts);
+                }
+            }
+        }
+    }
+
+    /// The products of one output and `N` inputs, not yet summed across lanes.
+    #[inline(always)]
+    fn sums<const N: usize>(self, gradients: &[L::Elem], values: &[L::Elem]) -> [L; N] {
+        let Self { isa, shape: Shape { tile, .. }, .. } = self;
+        let mut sums = [L::splat(isa, L::Elem::ZERO); N];
+        for (sample, gradients) in gradients.chunks_exact(N).enumerate() {
+            let gradient = L::load(isa, gradients);
+            for (row, sum) in sums.iter_mut().enumerate() {
+                let value = L::load(isa, &values[row * tile + sample * N..]);
+                *sum = gradient.mul_add(value, *sum);
+            }
+        }
+        sums
+    }
+
+    /// Fewer inputs than lanes, each summed by itself.
+    #[inline(always)]
+    fn add_few(self, gradients: &[L::Elem], values: &[L::Elem], counts: &mut [L::Elem]) {
+        for (values, count) in values.chunks_exact(self.shape.tile).zip(counts) {
+            let mut sum = L::splat(self.isa, L::Elem::ZERO);
+            for (gradient, value) in gradients.chunks_exact(L::N).zip(values.chunks_exact(L::N)) {
+                sum = L::load(self.isa, gradient).mul_add(L::load(self.isa, value), sum);
+            }
+            *count += sum.reduce_add();
         }
     }
 }
 
+/// Adds the first lanes to a slice of at most as many numbers.
 #[inline(always)]
-fn grow<L: Lanes>(isa: L::Isa, sum: L, counts: &mut [L::Elem]) {
+fn add_to_slice<L: Lanes>(isa: L::Isa, sum: L, counts: &mut [L::Elem]) {
+    // Masked stores are many times slower than whole ones on AVX2.
     if counts.len() == L::N {
         L::load(isa, counts).add(sum).store(counts);
     } else {
@@ -180,61 +245,28 @@ fn grow<L: Lanes>(isa: L::Isa, sum: L, counts: &mut [L::Elem]) {
     }
 }
 
+/// Transposes a square: interleaving its halves doubles the distance of neighbours, and so
+/// after as many rounds as N has bits, rows are columns.
 #[inline(always)]
-fn transpose<L: Lanes, const N: usize>(mut square: [L; N]) -> [L; N] {
-    let mut round = 1;
-    while round < N {
-        square = std::array::from_fn(|i| {
-            let (low, high) = square[i / 2].interleave(square[i / 2 + N / 2]);
-            if i % 2 == 0 { low } else { high }
+fn transpose_square<L: Lanes, const N: usize>(mut square: [L; N]) -> [L; N] {
+    for _ in 0..N.trailing_zeros() {
+        square = std::array::from_fn(|row| {
+            let (low, high) = square[row / 2].interleave(square[row / 2 + N / 2]);
+            if row % 2 == 0 { low } else { high }
         });
-        round *= 2;
     }
     square
 }
 
-/// One accumulator for each input, summed at the end.
-#[inline(always)]
-fn summed<L: Lanes, const N: usize>(
-    isa: L::Isa,
-    shape: Shape,
-    gradients: &[L::Elem],
-    values: &[L::Elem],
-    counts: &mut [L::Elem],
-) {
-    let Shape { inputs, outputs: _, tile } = shape;
-    for (gradients, counts) in gradients.chunks_exact(tile).zip(counts.chunks_exact_mut(inputs)) {
-        for (values, counts) in values.chunks(N * tile).zip(counts.chunks_mut(N)) {
-            let mut sums = [L::splat(isa, L::Elem::ZERO); N];
-            if values.len() == N * tile {
-                for sample in (0..tile).step_by(N) {
-                    let g = L::load(isa, &gradients[sample..]);
-                    for i in 0..N {
-                        let v = L::load(isa, &values[i * tile + sample..]);
-                        sums[i] = g.mul_add(v, sums[i]);
-                    }
-                }
-            } else {
-                for (sum, values) in sums.iter_mut().zip(values.chunks_exact(tile)) {
-                    for (g, v) in gradients.chunks_exact(N).zip(values.chunks_exact(N)) {
-                        *sum = L::load(isa, g).mul_add(L::load(isa, v), *sum);
-                    }
-                }
-            }
-            let total = fold(sums);
-            grow(isa, total, counts);
-        }
-    }
-}
-
+/// The sums across `N` registers, one on each lane.
 #[inline(always)]
 fn fold<L: Lanes, const N: usize>(mut sums: [L; N]) -> L {
     let mut count = N;
     while count > 1 {
         count /= 2;
-        for i in 0..count {
-            let (low, high) = sums[i].interleave(sums[i + count]);
-            sums[i] = low.add(high);
+        for index in 0..count {
+            let (low, high) = sums[index].interleave(sums[index + count]);
+            sums[index] = low.add(high);
         }
     }
     sums[0]

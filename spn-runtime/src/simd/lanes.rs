@@ -123,8 +123,6 @@ pub trait Isa: Copy + Send + Sync + 'static {
     type F32: Lanes<Isa = Self, Elem = f32>;
     /// A register of `f64`.
     type F64: Lanes<Isa = Self, Elem = f64>;
-    /// How many vector registers there are; kernels size their blocks by it.
-    const REGISTERS: usize;
 
     /// Calls `body` where the instructions of this set are enabled, so that everything inlined
     /// into it is compiled for them.

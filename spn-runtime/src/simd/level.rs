@@ -103,16 +103,24 @@ macro_rules! dispatch {
         match $level {
             $crate::simd::Level::Baseline => {
                 let $isa = $crate::simd::Baseline;
-                $crate::simd::Isa::vectorize($isa, #[inline(always)] || $kernel)
+                $crate::simd::Isa::vectorize(
+                    $isa,
+                    #[inline(always)]
+                    || $kernel,
+                )
             }
             #[cfg(target_arch = "x86_64")]
-            $crate::simd::Level::Avx2($isa) => {
-                $crate::simd::Isa::vectorize($isa, #[inline(always)] || $kernel)
-            }
+            $crate::simd::Level::Avx2($isa) => $crate::simd::Isa::vectorize(
+                $isa,
+                #[inline(always)]
+                || $kernel,
+            ),
             #[cfg(target_arch = "x86_64")]
-            $crate::simd::Level::Avx512($isa) => {
-                $crate::simd::Isa::vectorize($isa, #[inline(always)] || $kernel)
-            }
+            $crate::simd::Level::Avx512($isa) => $crate::simd::Isa::vectorize(
+                $isa,
+                #[inline(always)]
+                || $kernel,
+            ),
         }
     };
 }

@@ -12,6 +12,9 @@ use super::lanes::{Lanes, Real};
 /// * `exp(0)` is exactly 1.
 /// * Results are infinite from 88.37 (`f32`) or 709.43 (`f64`) on, a little too early.
 /// * NaN gives NaN on x86 and an arbitrary number elsewhere.
+///
+/// Measured worst error: 1.04 ulp for `f32` (every seventh number against `f64`), and 1 ulp
+/// from the standard library's result for `f64` (41 million random numbers).
 #[inline(always)]
 pub fn exp<L: Lanes>(isa: L::Isa, x: L) -> L {
     let constant = |value| L::splat(isa, value);
@@ -37,6 +40,9 @@ pub fn exp<L: Lanes>(isa: L::Isa, x: L) -> L {
 ///   NaN.
 /// * Subnormal numbers give their true logarithm.
 /// * `ln(1)` is exactly 0.
+///
+/// Measured worst error: 0.84 ulp for `f32` (every seventh number against `f64`), and 1 ulp
+/// from the standard library's result for `f64` (41 million random numbers).
 #[inline(always)]
 pub fn ln<L: Lanes>(isa: L::Isa, x: L) -> L {
     let constant = |value| L::splat(isa, value);
@@ -67,7 +73,8 @@ fn ln_normal<L: Lanes>(isa: L::Isa, x: L) -> L {
     let s = f.div(f.add(constant(L::Elem::TWO)));
     let square = s.mul(s);
     let half_square = f.mul(f).mul(constant(L::Elem::HALF));
-    let inner = polynomial(isa, L::Elem::LN_POLYNOMIAL, square, square.mul(square)).mul_add(square, half_square);
+    let inner = polynomial(isa, L::Elem::LN_POLYNOMIAL, square, square.mul(square))
+        .mul_add(square, half_square);
     let low = s.mul_add(inner, exponent.mul(constant(L::Elem::LN_2_LOW)));
     let mantissa_part = f.sub(half_square.sub(low));
     exponent.mul_add(constant(L::Elem::LN_2_HIGH), mantissa_part)
@@ -79,11 +86,7 @@ fn ln_normal<L: Lanes>(isa: L::Isa, x: L) -> L {
 fn polynomial<L: Lanes>(isa: L::Isa, coefficients: &[L::Elem], x: L, square: L) -> L {
     let first = horner(isa, coefficients, square);
     let second = horner(isa, &coefficients[1..], square);
-    if coefficients.len() % 2 == 0 {
-        first.mul_add(x, second)
-    } else {
-        second.mul_add(x, first)
-    }
+    if coefficients.len() % 2 == 0 { first.mul_add(x, second) } else { second.mul_add(x, first) }
 }
 
 /// Horner's scheme over every second coefficient.

@@ -26,7 +26,7 @@ macro_rules! register {
 /// Declares a token with its detection and its entrance.
 macro_rules! token {
     (
-        $(#[$doc:meta])* $token:ident, $f32:ident, $f64:ident, $registers:literal,
+        $(#[$doc:meta])* $token:ident, $f32:ident, $f64:ident,
         detect [$($detect:tt),+], enable $features:literal
     ) => {
         $(#[$doc])*
@@ -45,7 +45,6 @@ macro_rules! token {
         impl Isa for $token {
             type F32 = $f32;
             type F64 = $f64;
-            const REGISTERS: usize = $registers;
 
             #[inline(always)]
             fn vectorize<R>(self, body: impl FnOnce() -> R) -> R {
@@ -63,11 +62,11 @@ macro_rules! token {
 
 token!(
     /// AVX2 and FMA: sixteen registers of 256 bits.
-    Avx2, Avx2F32, Avx2F64, 16, detect ["avx2", "fma"], enable "avx2,fma"
+    Avx2, Avx2F32, Avx2F64, detect ["avx2", "fma"], enable "avx2,fma"
 );
 token!(
     /// AVX-512 F, VL, BW and DQ: thirty-two registers of 512 bits.
-    Avx512, Avx512F32, Avx512F64, 32,
+    Avx512, Avx512F32, Avx512F64,
     detect ["avx512f", "avx512vl", "avx512bw", "avx512dq", "avx2", "fma"],
     enable "avx512f,avx512vl,avx512bw,avx512dq,avx2,fma"
 );
@@ -77,7 +76,7 @@ token!(
 macro_rules! lanes {
     (
         $(#[$doc:meta])* $name:ident of $isa:ident: $real:ident x $n:literal in $register:ident,
-        bits $integer:ident as $signed:ident, mantissa $mantissa:literal, bias $bias:literal,
+        bits $signed:ident, mantissa $mantissa:literal,
         arithmetic [$set:ident $add:ident $sub:ident $mul:ident $div:ident $mul_add:ident
             $max:ident $min:ident],
         memory [$load:ident $store:ident],
@@ -88,15 +87,6 @@ macro_rules! lanes {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug)]
         pub struct $name($register);
-
-        impl $name {
-            /// The bit pattern of 2^`$mantissa`, whose last bit counts ones.
-            const COUNTER: $integer = ($bias + $mantissa) << $mantissa;
-            /// The distance between the bit patterns of sqrt(1/2) and 1.
-            const TO_ONE: $integer = ($bias << $mantissa) - Self::ROOT_HALF;
-            const ROOT_HALF: $integer = std::$real::consts::FRAC_1_SQRT_2.to_bits();
-            const MANTISSA: $integer = (1 << $mantissa) - 1;
-        }
 
         impl Lanes for $name {
             type Isa = $isa;
@@ -158,21 +148,19 @@ macro_rules! lanes {
 
             #[inline(always)]
             fn pow2(self) -> Self {
-                let round = <$real>::ROUND + $bias as $real;
                 Self(register!({
-                    $from_bits($left::<$mantissa>($to_bits($add(self.0, $set(round)))))
+                    $from_bits($left::<$mantissa>($to_bits($add(self.0, $set(<$real>::ROUND_AND_BIAS)))))
                 }))
             }
             #[inline(always)]
             fn split_exponent(self) -> (Self, Self) {
-                let counter = $real::from_bits(Self::COUNTER) + $bias as $real;
-                let constant = |bits: $integer| register!($set_bits(bits as $signed));
+                let constant = |bits| register!($set_bits(bits as $signed));
                 register!({
-                    let shifted = $add_bits($to_bits(self.0), constant(Self::TO_ONE));
-                    let counted = $or($right::<$mantissa>(shifted), constant(Self::COUNTER));
-                    let exponent = $sub($from_bits(counted), $set(counter));
-                    let bits = $and(shifted, constant(Self::MANTISSA));
-                    let mantissa = $from_bits($add_bits(bits, constant(Self::ROOT_HALF)));
+                    let shifted = $add_bits($to_bits(self.0), constant(<$real>::TO_ONE));
+                    let counted = $or($right::<$mantissa>(shifted), constant(<$real>::COUNTER));
+                    let exponent = $sub($from_bits(counted), $set(<$real>::COUNTER_AND_BIAS));
+                    let bits = $and(shifted, constant(<$real>::MANTISSA));
+                    let mantissa = $from_bits($add_bits(bits, constant(<$real>::ROOT_HALF)));
                     (Self(mantissa), Self(exponent))
                 })
             }
@@ -185,7 +173,7 @@ macro_rules! lanes {
 macro_rules! lanes_avx2 {
     (
         $(#[$doc:meta])* $name:ident: $real:ident x $n:literal in $register:ident,
-        bits $integer:ident as $signed:ident, mantissa $mantissa:literal, bias $bias:literal,
+        bits $signed:ident, mantissa $mantissa:literal,
         arithmetic $arithmetic:tt, memory $memory:tt, integers $integers:tt,
         masks [$compare:ident $blend:ident $bits_of:ident],
         partial [$load:ident $store:ident $mask:ident],
@@ -194,7 +182,7 @@ macro_rules! lanes_avx2 {
     ) => {
         lanes!(
             $(#[$doc])* $name of Avx2: $real x $n in $register,
-            bits $integer as $signed, mantissa $mantissa, bias $bias,
+            bits $signed, mantissa $mantissa,
             arithmetic $arithmetic, memory $memory, integers $integers,
             rest {
                 #[inline(always)]
@@ -253,7 +241,7 @@ macro_rules! lanes_avx2 {
 macro_rules! lanes_avx512 {
     (
         $(#[$doc:meta])* $name:ident: $real:ident x $n:literal in $register:ident,
-        bits $integer:ident as $signed:ident, mantissa $mantissa:literal, bias $bias:literal,
+        bits $signed:ident, mantissa $mantissa:literal,
         arithmetic $arithmetic:tt, memory $memory:tt, integers $integers:tt,
         masks [$compare:ident $blend:ident of $mask:ident],
         partial [$load:ident $store:ident],
@@ -261,19 +249,19 @@ macro_rules! lanes_avx512 {
     ) => {
         lanes!(
             $(#[$doc])* $name of Avx512: $real x $n in $register,
-            bits $integer as $signed, mantissa $mantissa, bias $bias,
+            bits $signed, mantissa $mantissa,
             arithmetic $arithmetic, memory $memory, integers $integers,
             rest {
                 #[inline(always)]
                 fn load_partial(_: Avx512, source: &[$real]) -> Self {
-                    let mask = first_bits(source.len().min($n)) as $mask;
+                    let mask = ((1_u32 << source.len().min($n)) - 1) as $mask;
                     // SAFETY: the token proves the features; the mask selects no more numbers
                     // than `source` has, and the load touches only these.
                     Self(unsafe { $load(mask, source.as_ptr()) })
                 }
                 #[inline(always)]
                 fn store_partial(self, target: &mut [$real]) {
-                    let mask = first_bits(target.len().min($n)) as $mask;
+                    let mask = ((1_u32 << target.len().min($n)) - 1) as $mask;
                     // SAFETY: `self` proves the features; the mask selects no more numbers
                     // than `target` has, and the store touches only these.
                     unsafe { $store(target.as_mut_ptr(), mask, self.0) }
@@ -335,12 +323,6 @@ macro_rules! fold_f64 {
     }};
 }
 
-/// A mask of the first `count` bits, for `count` up to 16.
-#[inline(always)]
-fn first_bits(count: usize) -> u32 {
-    (1 << count) - 1
-}
-
 /// A mask of the first `count` lanes of eight.
 #[inline]
 #[target_feature(enable = "avx2")]
@@ -359,7 +341,7 @@ fn first_lanes_4(count: usize) -> __m256i {
 
 lanes_avx2!(
     /// Eight lanes of `f32`.
-    Avx2F32: f32 x 8 in __m256, bits u32 as i32, mantissa 23, bias 127,
+    Avx2F32: f32 x 8 in __m256, bits i32, mantissa 23,
     arithmetic [_mm256_set1_ps _mm256_add_ps _mm256_sub_ps _mm256_mul_ps _mm256_div_ps
         _mm256_fmadd_ps _mm256_max_ps _mm256_min_ps],
     memory [_mm256_loadu_ps _mm256_storeu_ps],
@@ -372,7 +354,7 @@ lanes_avx2!(
 );
 lanes_avx2!(
     /// Four lanes of `f64`.
-    Avx2F64: f64 x 4 in __m256d, bits u64 as i64, mantissa 52, bias 1023,
+    Avx2F64: f64 x 4 in __m256d, bits i64, mantissa 52,
     arithmetic [_mm256_set1_pd _mm256_add_pd _mm256_sub_pd _mm256_mul_pd _mm256_div_pd
         _mm256_fmadd_pd _mm256_max_pd _mm256_min_pd],
     memory [_mm256_loadu_pd _mm256_storeu_pd],
@@ -385,7 +367,7 @@ lanes_avx2!(
 );
 lanes_avx512!(
     /// Sixteen lanes of `f32`.
-    Avx512F32: f32 x 16 in __m512, bits u32 as i32, mantissa 23, bias 127,
+    Avx512F32: f32 x 16 in __m512, bits i32, mantissa 23,
     arithmetic [_mm512_set1_ps _mm512_add_ps _mm512_sub_ps _mm512_mul_ps _mm512_div_ps
         _mm512_fmadd_ps _mm512_max_ps _mm512_min_ps],
     memory [_mm512_loadu_ps _mm512_storeu_ps],
@@ -400,7 +382,7 @@ lanes_avx512!(
 );
 lanes_avx512!(
     /// Eight lanes of `f64`.
-    Avx512F64: f64 x 8 in __m512d, bits u64 as i64, mantissa 52, bias 1023,
+    Avx512F64: f64 x 8 in __m512d, bits i64, mantissa 52,
     arithmetic [_mm512_set1_pd _mm512_add_pd _mm512_sub_pd _mm512_mul_pd _mm512_div_pd
         _mm512_fmadd_pd _mm512_max_pd _mm512_min_pd],
     memory [_mm512_loadu_pd _mm512_storeu_pd],

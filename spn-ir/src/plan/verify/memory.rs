@@ -8,13 +8,8 @@ use crate::plan::{Memory, Plan, SlotId, Step};
 /// Checks one memory plan by following what lies where from step to step. Slots of the plan
 /// exist and are written before they are read; that was checked before.
 pub(super) fn verify(plan: &Plan, memory: &Memory, place: Place) -> Result<(), PlanError> {
-    place.equal("number of slots", memory.offsets.len(), plan.slots.len() as u64)?;
-    for (&offset, &rows) in memory.offsets.iter().zip(&plan.slots) {
-        inside(memory, place, u64::from(offset) + u64::from(rows))?;
-    }
     let training = place == Place::Training;
-    let kept = if training { plan.steps.len() } else { 0 };
-    place.equal("number of places of kept rows", memory.kept.len(), kept as u64)?;
+    verify_extent(plan, memory, place, training)?;
     let mut arena = Arena { plan, memory, place, owners: BTreeMap::new() };
     for (index, step) in plan.steps.iter().enumerate() {
         arena.expect(step.inputs(), index)?;
@@ -28,9 +23,7 @@ pub(super) fn verify(plan: &Plan, memory: &Memory, place: Place) -> Result<(), P
     arena.expect(plan.root.factors.iter().chain(&plan.outputs).copied(), end)?;
     if training {
         for (step, &offset) in plan.steps.iter().zip(&memory.kept) {
-            let rows = kept_rows(step).ok_or_else(|| place.wrong("a step keeps too many rows"))?;
-            inside(memory, place, u64::from(offset).saturating_add(rows))?;
-            arena.write(offset, rows, KEPT);
+            arena.write(offset, kept_rows(step), KEPT);
         }
         let everything = plan.steps.iter().flat_map(Step::outputs);
         arena.expect(everything, end)?;
@@ -39,21 +32,39 @@ pub(super) fn verify(plan: &Plan, memory: &Memory, place: Place) -> Result<(), P
     Ok(())
 }
 
-fn inside(memory: &Memory, place: Place, end: u64) -> Result<(), PlanError> {
-    if end <= u64::from(memory.rows) {
-        return Ok(());
+/// Everything lies inside the arena, and the arena is no larger than all of it together.
+fn verify_extent(
+    plan: &Plan,
+    memory: &Memory,
+    place: Place,
+    training: bool,
+) -> Result<(), PlanError> {
+    let kept: &[Step] = if training { &plan.steps } else { &[] };
+    place.equal("number of slots", memory.offsets.len(), plan.slots.len() as u64)?;
+    place.equal("number of places of kept rows", memory.kept.len(), kept.len() as u64)?;
+    let slots = memory.offsets.iter().zip(plan.slots.iter().map(|&rows| u64::from(rows)));
+    let kept = memory.kept.iter().zip(kept.iter().map(kept_rows));
+    let mut together = 0_u64;
+    for (&offset, rows) in slots.chain(kept) {
+        together = together.saturating_add(rows);
+        if rows.saturating_add(u64::from(offset)) > u64::from(memory.rows) {
+            return Err(place.wrong("a slot or kept rows lie outside"));
+        }
     }
-    let what = "end of what it holds, in rows,";
-    Err(PlanError::Mismatch { place, what, found: end, expected: memory.rows.into() })
+    if u64::from(memory.rows) > together {
+        return Err(place.wrong("it has more rows than all slots and kept rows together"));
+    }
+    Ok(())
 }
 
-/// Rows that a step keeps for its reverse step.
-fn kept_rows(step: &Step) -> Option<u64> {
+/// Rows that a step keeps for its reverse step; saturates beyond every arena.
+fn kept_rows(step: &Step) -> u64 {
     match step {
         Step::SumProduct(sum) => {
-            (u64::from(sum.inputs) + u64::from(sum.width)).checked_mul(step.count() as u64)
+            let each = u64::from(sum.inputs) + u64::from(sum.width);
+            each.saturating_mul(step.count() as u64)
         }
-        Step::Leaf(_) | Step::Product(_) | Step::Dropout(_) => Some(0),
+        Step::Leaf(_) | Step::Product(_) | Step::Dropout(_) => 0,
     }
 }
 
@@ -104,8 +115,7 @@ impl Arena<'_> {
     /// The rows that sums keep must not overlap: there are as many ranges as were written.
     fn expect_kept(&self) -> Result<(), PlanError> {
         let there = self.owners.values().filter(|(_, owner)| *owner == KEPT).count();
-        let keeps = |step: &&Step| kept_rows(step).is_some_and(|rows| rows > 0);
-        let written = self.plan.steps.iter().filter(keeps).count();
+        let written = self.plan.steps.iter().filter(|step| kept_rows(step) > 0).count();
         self.place.equal("number of separate ranges of kept rows", there, written as u64)
     }
 }

@@ -54,11 +54,7 @@ pub(crate) fn sample() -> Plan {
         outputs: vec![SlotId(6)],
         // Slot 5 takes the rows of slot 2 when dropout is done with it.
         inference: Memory { offsets: vec![0, 2, 4, 6, 8, 4, 10], kept: vec![], rows: 12 },
-        training: Memory {
-            offsets: vec![0, 2, 4, 6, 8, 10, 12],
-            kept: vec![14; 6],
-            rows: 14 + 8,
-        },
+        training: Memory { offsets: vec![0, 2, 4, 6, 8, 10, 12], kept: vec![14; 6], rows: 14 + 8 },
         remarks: vec!["made by hand".to_owned()],
     }
 }
@@ -91,7 +87,11 @@ fn steps() -> Vec<Step> {
                 instance(Some(slice(0, 2)), Some(slice(1, 2)), 1),
             ],
         ),
-        leaf(LeafKernel::Categorical { states: 3 }, &[2], vec![instance(Some(slice(2, 0)), None, 2)]),
+        leaf(
+            LeafKernel::Categorical { states: 3 },
+            &[2],
+            vec![instance(Some(slice(2, 0)), None, 2)],
+        ),
         leaf(LeafKernel::Indicator, &[2], vec![instance(None, None, 3)]),
         Step::Dropout(DropoutStep { instances: vec![(SlotId(2), SlotId(4), dropout)] }),
         Step::Product(ProductStep {
@@ -147,10 +147,20 @@ fn place(error: &PlanError) -> Place {
     }
 }
 
+/// A change that makes the sample contradict itself.
+type Change = fn(&mut Plan);
+
+/// Each change must be found at its place.
+fn check(changes: &[(Place, Change)]) {
+    for (index, (expected, change)) in changes.iter().enumerate() {
+        let found = error(change);
+        assert_eq!(place(&found), *expected, "change {index}: {found}");
+    }
+}
+
 #[test]
-fn every_contradiction_is_found_where_it_is() {
-    type Change = fn(&mut Plan);
-    let changes: &[(Place, Change)] = &[
+fn contradictions_in_tensors_and_memory_are_found() {
+    check(&[
         (Place::Normalisation, |p| p.variables = 4),
         (Place::Step(1), |p| {
             p.variables = 2;
@@ -166,6 +176,22 @@ fn every_contradiction_is_found_where_it_is() {
         (Place::Quantity(0), |p| p.quantities[0].formula = Formula::Direct(ParameterId(2))),
         (Place::Quantity(1), |p| p.quantities[1].bounds = Some((2.0, 1.0))),
         (Place::Slot(3), |p| p.slots[3] = 0),
+        (Place::Inference, |p| p.inference.rows = 11),
+        (Place::Inference, |p| p.inference.rows = u32::MAX),
+        (Place::Inference, |p| p.inference.offsets.truncate(6)),
+        (Place::Inference, |p| p.inference.offsets[5] = 3),
+        (Place::Inference, |p| p.inference.offsets[4] = 4),
+        (Place::Inference, |p| p.inference.offsets[6] = 4),
+        (Place::Training, |p| p.training.offsets[5] = 4),
+        (Place::Training, |p| p.training.kept[5] = 15),
+        (Place::Training, |p| p.training.kept[5] = 13),
+        (Place::Training, |p| p.training.kept.clear()),
+    ]);
+}
+
+#[test]
+fn contradictions_in_steps_are_found() {
+    check(&[
         (Place::Step(0), |p| leaf(p, 0).variables.truncate(1)),
         (Place::Step(0), |p| leaf(p, 0).instances[1].first = Some(slice(0, 3))),
         (Place::Step(0), |p| leaf(p, 0).instances[1].first = Some(slice(5, 0))),
@@ -199,25 +225,12 @@ fn every_contradiction_is_found_where_it_is() {
         (Place::Outputs, |p| p.outputs[0] = SlotId(7)),
         (Place::Reverse(0), |p| p.reverse[0].step = 6),
         (Place::Reverse(2), |p| p.reverse[2].step = 4),
-        (Place::Inference, |p| p.inference.rows = 11),
-        (Place::Inference, |p| p.inference.offsets.truncate(6)),
-        (Place::Inference, |p| p.inference.offsets[5] = 3),
-        (Place::Inference, |p| p.inference.offsets[4] = 4),
-        (Place::Inference, |p| p.inference.offsets[6] = 4),
-        (Place::Training, |p| p.training.offsets[5] = 4),
-        (Place::Training, |p| p.training.kept[5] = 15),
-        (Place::Training, |p| p.training.kept[5] = 13),
-        (Place::Training, |p| p.training.kept.clear()),
-    ];
-    for (index, (expected, change)) in changes.iter().enumerate() {
-        let found = error(change);
-        assert_eq!(place(&found), *expected, "change {index}: {found}");
-    }
+    ]);
 }
 
 #[test]
 fn dropout_numbers_stay_in_range() {
-    for change in [|d: &mut Dropout| d.rate = f64::NAN, |d| d.first = u32::MAX] {
+    for change in [|d: &mut Dropout| d.rate = f64::NAN, |d: &mut Dropout| d.first = u32::MAX] {
         let found = error(|plan| {
             let Step::Dropout(step) = &mut plan.steps[3] else { panic!("no dropout") };
             change(&mut step.instances[0].2);

@@ -24,17 +24,23 @@ fn state<E: Element>(value: E, states: u32) -> State {
     }
 }
 
-/// `out[k] = ln p[k, x]`; a missing value gives log 1.
+/// `out[k] = Σ_d ln p[k, d, x_d]`; a missing value gives log 1.
 pub(super) fn forward<E: Element>(block: LeafBlock<'_, E>, states: u32, out: &mut [E]) {
     let table = &block.constants.log_constant[block.first..];
-    for (sample, &value) in block.input(0).iter().enumerate() {
-        let state = state(value, states);
-        for component in 0..block.width {
-            out[component * block.tile + sample] = match state {
-                State::Missing => E::ZERO,
-                State::Impossible => E::NEG_INFINITY,
-                State::Number(number) => table[component * states as usize + number],
-            };
+    let dimensions = block.variables.len();
+    out.fill(E::ZERO);
+    for dimension in 0..dimensions {
+        for (sample, &value) in block.input(dimension).iter().enumerate() {
+            let state = state(value, states);
+            for component in 0..block.width {
+                out[component * block.tile + sample] += match state {
+                    State::Missing => E::ZERO,
+                    State::Impossible => E::NEG_INFINITY,
+                    State::Number(number) => {
+                        table[(component * dimensions + dimension) * states as usize + number]
+                    }
+                };
+            }
         }
     }
 }
@@ -53,13 +59,16 @@ pub(super) fn reverse<E: Element>(
     };
     let table = &block.constants.log_constant[block.first..];
     let derivatives = &mut quantities[slice.quantity.index()][slice.offset as usize..];
-    for (sample, &value) in block.input(0).iter().enumerate() {
-        let State::Number(number) = state(value, states) else { continue };
-        for component in 0..block.width {
-            let flow = flows[component * block.tile + sample];
-            if flow != E::ZERO {
-                let at = component * states as usize + number;
-                derivatives[at] += E::from_f64(flow.to_f64() / table[at].to_f64().exp());
+    let dimensions = block.variables.len();
+    for dimension in 0..dimensions {
+        for (sample, &value) in block.input(dimension).iter().enumerate() {
+            let State::Number(number) = state(value, states) else { continue };
+            for component in 0..block.width {
+                let flow = flows[component * block.tile + sample];
+                if flow != E::ZERO {
+                    let at = (component * dimensions + dimension) * states as usize + number;
+                    derivatives[at] += E::from_f64(flow.to_f64() / table[at].to_f64().exp());
+                }
             }
         }
     }

@@ -53,7 +53,7 @@ fn for_each_block<'a, E: Element>(
 ) {
     let (width, dimensions) = (step.width as usize, step.dimensions as usize);
     let constants_each = match step.kernel {
-        LeafKernel::Categorical { states } => width * states as usize,
+        LeafKernel::Categorical { states } => width * dimensions * states as usize,
         LeafKernel::LocationScale(_) => width * dimensions,
         LeafKernel::Indicator => 0,
     };
