@@ -1,1 +1,24 @@
-//! Placeholder head, written with the crate.
+//! For tests only: what the compiler and the runtime are compared with.
+//!
+//! * [`reference`](mod@reference) says what a circuit means: an obvious evaluator in f64 log space; [`reverse`] is its
+//!   derivative. Neither is fast, both are meant to be read.
+//! * [`random`] makes circuits and rows from a seed, valid ones and ones with a known fault.
+//! * [`brute_force`] sums a small discrete circuit over all its states.
+//! * [`golden`] runs directories of test files, [`close`] compares numbers.
+
+pub mod brute_force;
+pub mod close;
+mod density;
+pub mod golden;
+pub mod normalise;
+pub mod random;
+pub mod reference;
+pub mod reverse;
+
+pub use close::{Difference, compare, compare_each};
+pub use normalise::Statistics;
+pub use random::{CircuitOptions, RowOptions, invalid_circuit, random_circuit, random_row};
+pub use reference::{
+    DropoutMasks, EvaluateOptions, evaluate, evaluate_with, log_likelihood, root_joints,
+};
+pub use reverse::{Gradients, reverse, reverse_log_likelihood};

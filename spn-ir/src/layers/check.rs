@@ -8,7 +8,7 @@ use super::shape::{LIMIT, TensorShape};
 use super::{Layer, LayerError, LayerProblem, NormalizeStandardScore, ParameterSpec, Part, Place};
 
 /// What one cell costs beside its units, in values: its node, its scope's entry.
-const CELL: usize = 32;
+pub(crate) const CELL: usize = 32;
 
 /// A layer whose shapes are known to fit.
 #[derive(Clone, Debug)]

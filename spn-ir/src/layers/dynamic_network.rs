@@ -17,7 +17,7 @@ use serde_json::Value;
 use crate::{Circuit, NodeId, Parameters};
 
 use super::build::{forget_data, initialize_layers, resolve_layers};
-use super::check::{Budget, CheckedLayer, check_layers, check_root, place};
+use super::check::{Budget, CELL, CheckedLayer, check_layers, check_root, place};
 use super::lowering::{Cell, Lowering, Step, Tensor};
 use super::model::check_count;
 use super::shape::{LIMIT, TensorShape};
@@ -62,7 +62,7 @@ pub struct Unrolled {
 }
 
 /// The checked layers of the four parts.
-struct Checked {
+pub(crate) struct Checked {
     template: Vec<CheckedLayer>,
     interface_t0: Vec<CheckedLayer>,
     interface_t_minus_1: Vec<CheckedLayer>,
@@ -70,7 +70,7 @@ struct Checked {
 }
 
 impl Checked {
-    fn part(&self, part: Part) -> &[CheckedLayer] {
+    pub(crate) fn part(&self, part: Part) -> &[CheckedLayer] {
         match part {
             Part::Template => &self.template,
             Part::InterfaceT0 => &self.interface_t0,
@@ -184,7 +184,7 @@ impl DynamicModel {
         Ok(model)
     }
 
-    fn checked(&self) -> Result<Checked, LayerError> {
+    pub(crate) fn checked(&self) -> Result<Checked, LayerError> {
         let checked = self.network.checked()?;
         let parts = self.network.parts().map(|(part, _)| checked.part(part));
         check_count(&parts.concat(), &self.parameters)?;
@@ -294,9 +294,9 @@ impl DynamicModel {
         let cells = self.network.parts().into_iter().flat_map(|(part, _)| checked.part(part));
         let values = cells.map(|layer| match layer.output {
             TensorShape::Units { rows, columns, units } => {
-                words.saturating_add(units + 32).saturating_mul(rows * columns)
+                words.saturating_add(units + CELL).saturating_mul(rows * columns)
             }
-            _ => words.saturating_add(32),
+            _ => words.saturating_add(CELL),
         });
         let per_step = values.fold(0_usize, usize::saturating_add);
         if per_step.saturating_mul(length) <= LIMIT {

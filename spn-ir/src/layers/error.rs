@@ -7,8 +7,8 @@ use std::fmt;
 
 use thiserror::Error;
 
+use crate::CircuitError;
 use crate::initializers::InitializerError;
-use crate::{CircuitError, ParameterId};
 
 use super::region_graph::RegionError;
 
@@ -253,9 +253,6 @@ pub enum LayerProblem {
         /// Output channel.
         channel: usize,
     },
-    /// A quantity was looked up that the store does not have.
-    #[error("the parameter {0:?} is not in the store")]
-    UnknownParameter(ParameterId),
     /// The last layer does not end in one unit.
     #[error(
         "a network must end in a single unit, but this last layer gives {found}; end it with RootSum"

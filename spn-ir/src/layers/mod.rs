@@ -29,8 +29,8 @@
 //! parameters) and gives a [`Model`]; [`Model::lower`] makes the circuit. Nothing executes
 //! layers. Semantics are those of libspn-keras 0.6.0 except where a layer's page says otherwise.
 //!
-//! **Adding a layer**: a file with its options and its [`LayerRules`], its `mod` line and its
-//! name in the list [`layers!`] below.
+//! **Adding a layer**: a file with its options and its `LayerRules`, its `mod` line and its
+//! name in the list `layers!` below.
 
 mod build;
 mod check;

@@ -17,7 +17,9 @@ use smallvec::SmallVec;
 use crate::{Combine, NodeId, Origin, PickTable, PickTableId};
 
 use super::LayerProblem;
+use super::check::CELL;
 use super::lowering::{Cell, Lowering};
+use super::shape::LIMIT;
 
 /// Which unit of each factor a unit of the product multiplies.
 #[derive(Clone, Debug)]
@@ -165,6 +167,11 @@ fn run(
     origin: Origin,
 ) -> Result<NodeId, LayerProblem> {
     let circuit = lowering.builder.circuit();
+    // Shapes do not tell how many runs there will be, so their memory is bounded here.
+    if circuit.nodes.len() > LIMIT / CELL {
+        let what = "the products of joined decompositions";
+        return Err(LayerProblem::TooLarge { what, limit: LIMIT });
+    }
     let whole = children.iter().zip(&table.picks).all(|(&child, picks)| {
         circuit.node(child).width as usize == picks.len() && is_identity(picks)
     });

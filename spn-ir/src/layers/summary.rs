@@ -2,7 +2,11 @@
 
 use serde::Serialize;
 
-use super::{LayerError, Model};
+use crate::Parameters;
+
+use super::build::parameter_name;
+use super::check::CheckedLayer;
+use super::{DynamicModel, Layer, LayerError, Model, Part};
 
 /// What a model consists of.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -20,7 +24,7 @@ pub struct Summary {
 /// One layer of a [`Summary`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct LayerSummary {
-    /// The layer's index, as in its parameters' names.
+    /// The layer's index, as in its parameters' names: `3`, in a dynamic network `template/3`.
     pub name: String,
     /// The layer's type.
     #[serde(rename = "type")]
@@ -42,35 +46,55 @@ impl Model {
     /// If the model was changed and its layers no longer fit.
     pub fn summary(&self) -> Result<Summary, LayerError> {
         let (_, checked) = self.checked()?;
-        let layers: Vec<LayerSummary> = self
-            .network
-            .layers
-            .iter()
-            .zip(&checked)
-            .enumerate()
-            .map(|(index, (layer, shapes))| {
-                let of_layer = format!("{index}/");
-                let count = |trainable_only: bool| {
-                    let parameters = self.parameters.iter().map(|(_, parameter)| parameter);
-                    parameters
-                        .filter(|parameter| parameter.name.starts_with(&of_layer))
-                        .filter(|parameter| parameter.trainable || !trainable_only)
-                        .map(|parameter| parameter.values.len())
-                        .sum()
-                };
-                LayerSummary {
-                    name: index.to_string(),
-                    type_name: layer.type_name().to_owned(),
-                    output_shape: shapes.output.to_vec(),
-                    parameters: count(false),
-                    trainable: count(true),
-                }
-            })
-            .collect();
-        Ok(Summary {
-            total_parameters: layers.iter().map(|layer| layer.parameters).sum(),
-            trainable_parameters: layers.iter().map(|layer| layer.trainable).sum(),
-            layers,
-        })
+        Ok(total(rows(None, &self.network.layers, &checked, &self.parameters)))
+    }
+}
+
+impl DynamicModel {
+    /// The layers of all parts with shapes and counts; names have the part in front.
+    ///
+    /// # Errors
+    /// If the model was changed and its parts no longer fit.
+    pub fn summary(&self) -> Result<Summary, LayerError> {
+        let checked = self.checked()?;
+        let parts = self.network.parts().into_iter();
+        let rows = parts.flat_map(|(part, layers)| {
+            rows(Some(part), layers, checked.part(part), &self.parameters)
+        });
+        Ok(total(rows.collect()))
+    }
+}
+
+fn rows(
+    part: Option<Part>,
+    layers: &[Layer],
+    checked: &[CheckedLayer],
+    parameters: &Parameters,
+) -> Vec<LayerSummary> {
+    let row = |(index, (layer, shapes)): (usize, (&Layer, &CheckedLayer))| {
+        let prefix = parameter_name(part, index, "");
+        let of_layer = parameters.iter().map(|(_, parameter)| parameter);
+        let of_layer = of_layer.filter(|parameter| parameter.name.starts_with(&prefix));
+        let mut row = LayerSummary {
+            name: prefix.trim_end_matches('/').to_owned(),
+            type_name: layer.type_name().to_owned(),
+            output_shape: shapes.output.to_vec(),
+            parameters: 0,
+            trainable: 0,
+        };
+        for parameter in of_layer {
+            row.parameters += parameter.values.len();
+            row.trainable += if parameter.trainable { parameter.values.len() } else { 0 };
+        }
+        row
+    };
+    layers.iter().zip(checked).enumerate().map(row).collect()
+}
+
+fn total(layers: Vec<LayerSummary>) -> Summary {
+    Summary {
+        total_parameters: layers.iter().map(|layer| layer.parameters).sum(),
+        trainable_parameters: layers.iter().map(|layer| layer.trainable).sum(),
+        layers,
     }
 }

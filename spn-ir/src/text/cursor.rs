@@ -136,7 +136,10 @@ impl<'a> Cursor<'a> {
     /// Exactly this keyword.
     pub(super) fn keyword(&mut self, keyword: &str) -> Result<()> {
         match self.is_word(keyword) {
-            true => Ok(drop(self.take())),
+            true => {
+                self.take();
+                Ok(())
+            }
             false => Err(self.expected(&format!("`{keyword}`"))),
         }
     }

@@ -247,7 +247,6 @@ impl<'a> Parser<'a> {
         error: CircuitError,
     ) -> TextError {
         let attribute = match &error {
-            CircuitError::SliceOutside { what, .. } => what,
             CircuitError::BadTable { .. } => "pick",
             _ => "",
         };

@@ -252,6 +252,9 @@ impl<'a> Printer<'a> {
         if !self.values {
             return "[…]".to_owned();
         }
+        if columns == 1 {
+            return number_list(values, values.len());
+        }
         if name != "weights" {
             return number_list(values, columns);
         }

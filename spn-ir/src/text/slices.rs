@@ -5,7 +5,7 @@ use super::attributes::{Attribute, Attributes, Value, wrong_value};
 use super::cursor::List;
 use super::error::TextProblem;
 use super::parser::{Parser, Result};
-use crate::{Parameter, Slice};
+use crate::{CircuitError, Parameter, Quantity, Slice};
 
 impl<'a> Parser<'a> {
     /// What the attribute `name` says a node reads; `shape` is the shape of an inline list.
@@ -22,12 +22,31 @@ impl<'a> Parser<'a> {
         let place = attribute.offset;
         match &attribute.value {
             Value::List(list) => self.inline(place, name, list, shape),
-            Value::Word(word) => Ok(self.quantities.find(&self.cursor, place, word)?.at(0)),
-            Value::At(word, first) => {
-                Ok(self.quantities.find(&self.cursor, place, word)?.at(*first))
-            }
+            Value::Word(word) => self.named(place, name, word, 0, shape),
+            Value::At(word, first) => self.named(place, name, word, *first, shape),
             Value::Flag | Value::Call(..) => Err(self.no_slice(&attribute)),
         }
+    }
+
+    /// A part of a quantity. That it is long enough is checked here and not left to the builder,
+    /// because the product of large widths can be beyond any integer.
+    fn named(
+        &self,
+        place: usize,
+        what: &'static str,
+        word: &str,
+        offset: u32,
+        shape: &[usize],
+    ) -> Result<Slice> {
+        let quantity = self.quantities.find(&self.cursor, place, word)?;
+        let length = shape.iter().fold(1_u64, |size, axis| size.saturating_mul(*axis as u64));
+        let quantities = &self.builder.circuit().quantities;
+        let available = quantities.get(quantity.index()).map_or(0, Quantity::len);
+        if length.saturating_add(u64::from(offset)) > available as u64 {
+            let error = CircuitError::SliceOutside { what, offset, length, available };
+            return Err(self.refused(place, error));
+        }
+        Ok(quantity.at(offset))
     }
 
     fn no_slice(&self, attribute: &Attribute<'a>) -> super::TextError {

@@ -160,6 +160,11 @@ fn declared_sizes_take_no_memory() {
     assert!(message.contains("too many"), "{message}");
     let (.., message) = problem_of("b = one x67108865");
     assert!(message.contains("67108865 units"), "{message}");
+    let many = "a, ".repeat(70);
+    let sum = format!("b = sum({many}) x4294967295 weights=q");
+    let wide = "parameter w [1] = [1]\nquantity q = direct(w)\na = one x67108864";
+    let (line, _, message) = problem(&format!("spn 1\nvariables 0\n{wide}\n{sum}\nroot b\n"));
+    assert!(line == 6 && message.contains("needs 18446744073709551615 values"), "{message}");
     let mut text = String::from("spn 1\nvariables 16777216\n");
     for variable in 0..300 {
         text += &format!("n{variable} = leaf indicator({})\n", 16_777_215 - variable);

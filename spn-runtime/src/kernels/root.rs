@@ -77,7 +77,9 @@ pub(crate) fn reverse<I: Isa, E: Element>(
         for ((row, &weight), derivative) in seeds.chunks_exact(tile).zip(weights).zip(derivatives) {
             // A joint of weight 0 is log 0: its seed is 0 too.
             if weight != E::ZERO {
-                *derivative += row.iter().copied().sum::<E>() / weight;
+                let slope = row.iter().copied().sum::<E>().to_f64() / weight.to_f64();
+                let steepest = E::STEEPEST.to_f64();
+                *derivative += E::from_f64(slope.clamp(-steepest, steepest));
             }
         }
     }

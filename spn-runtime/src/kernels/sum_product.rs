@@ -274,12 +274,6 @@ fn multiply<I: Isa, E: Element>(isa: I, factor: &[E], target: &mut [E]) {
     }
 }
 
-/// Logarithm of the largest derivative with respect to a weight that is reported. That of a weight
-/// of 0 may overflow; kept finite it stays 0 when it is multiplied by the weight.
-fn steepest<E: Element>() -> f64 {
-    -0.9 * E::MIN_CERTAIN.to_f64().ln()
-}
-
 /// Adds what uncertain units contribute: posteriors in log space, one (unit, sample) at a time.
 #[cold]
 fn reverse_uncertain<E: Element>(
@@ -303,7 +297,7 @@ fn reverse_uncertain<E: Element>(
                 let input_value = block.input_value(work.values, input, sample);
                 let log_slope = flow.abs().ln() + input_value - value;
                 if let Some(weights) = work.weights.as_deref_mut() {
-                    let slope = log_slope.min(steepest::<E>()).exp();
+                    let slope = log_slope.exp().min(E::STEEPEST.to_f64());
                     weights[at] += E::from_f64(flow.signum() * slope);
                 }
                 let weight = block.weights[at].to_f64();

@@ -44,6 +44,9 @@ pub trait Real:
     /// The smallest sum in linear arithmetic that is treated as exact: 2^-90 or 2^-900. Terms
     /// flushed to zero below the smallest normal number (2^-126, 2^-1022) cannot matter to it.
     const MIN_CERTAIN: Self;
+    /// The largest derivative with respect to a weight that is reported: 2^116 or 2^1000. That of
+    /// a weight near 0 may overflow; kept finite, it vanishes when it is multiplied by the weight.
+    const STEEPEST: Self;
 
     /// Rounds to this type.
     fn from_f64(value: f64) -> Self;
@@ -60,13 +63,14 @@ pub trait Real:
 }
 
 macro_rules! real {
-    ($real:ident, $min_certain:expr) => {
+    ($real:ident, $min_certain:expr, $steepest:expr) => {
         impl Real for $real {
             const ZERO: Self = 0.0;
             const ONE: Self = 1.0;
             const NEG_INFINITY: Self = $real::NEG_INFINITY;
             const NAN: Self = $real::NAN;
             const MIN_CERTAIN: Self = $min_certain;
+            const STEEPEST: Self = $steepest;
 
             #[inline(always)]
             fn from_f64(value: f64) -> Self {
@@ -97,8 +101,8 @@ macro_rules! real {
 }
 
 // Powers of two by their bits: the biased exponent, shifted over the mantissa.
-real!(f32, f32::from_bits((127 - 90) << 23));
-real!(f64, f64::from_bits((1023 - 900) << 52));
+real!(f32, f32::from_bits((127 - 90) << 23), f32::from_bits((127 + 116) << 23));
+real!(f64, f64::from_bits((1023 - 900) << 52), f64::from_bits((1023 + 1000) << 52));
 
 /// A number that has a lane type in every instruction set; what kernels are generic over.
 pub trait Element: Real {

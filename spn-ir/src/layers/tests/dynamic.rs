@@ -23,6 +23,13 @@ fn parameters_are_named_by_part() {
         "top/0/sum_weights",
     ];
     assert_eq!(names, expected);
+    let summary = model.summary().unwrap();
+    assert_eq!((summary.total_parameters, summary.trainable_parameters), (36, 36));
+    assert_eq!(summary.layers[4].name, "template/4");
+    assert_eq!(
+        (summary.layers[4].parameters, &summary.layers[4].output_shape[..]),
+        (16, &[2, 1, 2][..])
+    );
 }
 
 #[test]
