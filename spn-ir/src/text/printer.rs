@@ -252,7 +252,8 @@ impl<'a> Printer<'a> {
         if !self.values {
             return "[…]".to_owned();
         }
-        if columns == 1 {
+        // Not probabilities: how many states there are is read off the rows.
+        if columns == 1 && name != "probabilities" {
             return number_list(values, values.len());
         }
         if name != "weights" {
