@@ -1,6 +1,6 @@
 //! For tests only: what the compiler and the runtime are compared with.
 //!
-//! * [`reference`](mod@reference) says what a circuit means: an obvious evaluator in f64 log space; [`reverse`] is its
+//! * [`reference`](mod@reference) says what a circuit means: an obvious evaluator in f64 log space; [`reverse`](mod@reverse) is its
 //!   derivative. Neither is fast, both are meant to be read.
 //! * [`random`] makes circuits and rows from a seed, valid ones and ones with a known fault.
 //! * [`brute_force`] sums a small discrete circuit over all its states.

@@ -7,6 +7,7 @@
 //! nodes, sums of several children, tied weights, constants, dropout, wide and scalar blocks.
 
 mod convolution;
+mod copier;
 mod invalid;
 mod leaves;
 mod maker;
