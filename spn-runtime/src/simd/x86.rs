@@ -149,7 +149,8 @@ macro_rules! lanes {
             #[inline(always)]
             fn pow2(self) -> Self {
                 Self(register!({
-                    $from_bits($left::<$mantissa>($to_bits($add(self.0, $set(<$real>::ROUND_AND_BIAS)))))
+                    let biased = $add(self.0, $set(<$real>::ROUND_AND_BIAS));
+                    $from_bits($left::<$mantissa>($to_bits(biased)))
                 }))
             }
             #[inline(always)]
@@ -245,7 +246,8 @@ macro_rules! lanes_avx512 {
         arithmetic $arithmetic:tt, memory $memory:tt, integers $integers:tt,
         masks [$compare:ident $blend:ident of $mask:ident],
         partial [$load:ident $store:ident],
-        interleave [$permute:ident $low:expr, $high:expr], fold [$reduce_add:ident $reduce_max:ident]
+        interleave [$permute:ident $low:expr, $high:expr],
+        fold [$reduce_add:ident $reduce_max:ident]
     ) => {
         lanes!(
             $(#[$doc])* $name of Avx512: $real x $n in $register,
@@ -287,8 +289,8 @@ macro_rules! lanes_avx512 {
                 #[inline(always)]
                 fn interleave(self, other: Self) -> (Self, Self) {
                     register!({
-                        let (low, high) = ($low, $high);
-                        (Self($permute(self.0, low, other.0)), Self($permute(self.0, high, other.0)))
+                        let half = |order| Self($permute(self.0, order, other.0));
+                        (half($low), half($high))
                     })
                 }
                 #[inline(always)]

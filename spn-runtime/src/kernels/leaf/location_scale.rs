@@ -7,6 +7,73 @@ use super::{LeafBlock, LeafDerivatives};
 use crate::simd::math::ln;
 use crate::simd::{Element, Isa, Lanes, LanesOf, Real};
 
+/// A density as a function of `z`; the constant and the scale are the caller's.
+trait Density {
+    /// `log f(z)` without its constant.
+    fn log<L: Lanes>(isa: L::Isa, z: L) -> L;
+    /// `-d log f / dz`
+    fn slope<L: Lanes>(isa: L::Isa, z: L) -> L;
+}
+
+struct Normal;
+struct Cauchy;
+struct Laplace;
+
+impl Density for Normal {
+    /// `-z²/2`
+    #[inline(always)]
+    fn log<L: Lanes>(isa: L::Isa, z: L) -> L {
+        z.mul(z).mul(L::splat(isa, L::Elem::from_f64(-0.5)))
+    }
+
+    /// `z`
+    #[inline(always)]
+    fn slope<L: Lanes>(_: L::Isa, z: L) -> L {
+        z
+    }
+}
+
+impl Density for Cauchy {
+    /// `-ln(1 + z²)`, as `-2 ln u - ln(1/u² + (z/u)²)` with `u = max(1, |z|)`: no square
+    /// overflows.
+    #[inline(always)]
+    fn log<L: Lanes>(isa: L::Isa, z: L) -> L {
+        let zero = L::splat(isa, L::Elem::ZERO);
+        let one = L::splat(isa, L::Elem::ONE);
+        let size = z.max(zero.sub(z)).max(one);
+        let reciprocal = one.div(size);
+        let ratio = z.mul(reciprocal);
+        let inner = ln(isa, reciprocal.mul(reciprocal).add(ratio.mul(ratio)));
+        let outer = ln(isa, size);
+        zero.sub(outer.add(outer).add(inner))
+    }
+
+    /// `2z / (1 + z²)`
+    #[inline(always)]
+    fn slope<L: Lanes>(isa: L::Isa, z: L) -> L {
+        let one = L::splat(isa, L::Elem::ONE);
+        // Where the square overflows the slope is 0, which is as close as single precision gets.
+        z.add(z).div(z.mul_add(z, one))
+    }
+}
+
+impl Density for Laplace {
+    /// `-|z|`
+    #[inline(always)]
+    fn log<L: Lanes>(isa: L::Isa, z: L) -> L {
+        z.min(L::splat(isa, L::Elem::ZERO).sub(z))
+    }
+
+    /// `sign(z)`, 0 at 0.
+    #[inline(always)]
+    fn slope<L: Lanes>(isa: L::Isa, z: L) -> L {
+        let zero = L::splat(isa, L::Elem::ZERO);
+        let one = L::splat(isa, L::Elem::ONE);
+        let negative = z.select_lt(zero, zero.sub(one), zero);
+        zero.select_lt(z, one, negative)
+    }
+}
+
 /// `out[k] = Σ_d log f(x_d; location_kd, scale_kd)`; a missing dimension contributes 0.
 #[inline(always)]
 pub(super) fn forward<I: Isa, E: Element>(
@@ -16,19 +83,14 @@ pub(super) fn forward<I: Isa, E: Element>(
     out: &mut [E],
 ) {
     match density {
-        LocationScale::Normal => forward_with(isa, block, out, normal),
-        LocationScale::Cauchy => forward_with(isa, block, out, cauchy),
-        LocationScale::Laplace => forward_with(isa, block, out, laplace),
+        LocationScale::Normal => forward_with::<I, E, Normal>(isa, block, out),
+        LocationScale::Cauchy => forward_with::<I, E, Cauchy>(isa, block, out),
+        LocationScale::Laplace => forward_with::<I, E, Laplace>(isa, block, out),
     }
 }
 
 #[inline(always)]
-fn forward_with<I: Isa, E: Element>(
-    isa: I,
-    block: LeafBlock<'_, E>,
-    out: &mut [E],
-    density: impl Fn(I, LanesOf<I, E>) -> LanesOf<I, E>,
-) {
+fn forward_with<I: Isa, E: Element, D: Density>(isa: I, block: LeafBlock<'_, E>, out: &mut [E]) {
     let lanes = LanesOf::<I, E>::N;
     let zero = LanesOf::<I, E>::splat(isa, E::ZERO);
     let dimensions = block.variables.len();
@@ -41,38 +103,13 @@ fn forward_with<I: Isa, E: Element>(
             let input = block.input(dimension);
             for (x, out) in input.chunks_exact(lanes).zip(row.chunks_exact_mut(lanes)) {
                 let x = LanesOf::<I, E>::load(isa, x);
-                let log = density(isa, x.sub(location).mul(inverse)).add(constant);
+                let log = D::log(isa, x.sub(location).mul(inverse)).add(constant);
                 let log = x.select_nan(zero, log);
                 let before = if dimension == 0 { zero } else { LanesOf::<I, E>::load(isa, out) };
                 before.add(log).store(out);
             }
         }
     }
-}
-
-/// `-z²/2`
-#[inline(always)]
-fn normal<L: Lanes>(isa: L::Isa, z: L) -> L {
-    z.mul(z).mul(L::splat(isa, L::Elem::from_f64(-0.5)))
-}
-
-/// `-ln(1 + z²)`, as `-2 ln u - ln(1/u² + (z/u)²)` with `u = max(1, |z|)`: no square overflows.
-#[inline(always)]
-fn cauchy<L: Lanes>(isa: L::Isa, z: L) -> L {
-    let zero = L::splat(isa, L::Elem::ZERO);
-    let one = L::splat(isa, L::Elem::ONE);
-    let size = z.max(zero.sub(z)).max(one);
-    let reciprocal = one.div(size);
-    let ratio = z.mul(reciprocal);
-    let inner = ln(isa, reciprocal.mul(reciprocal).add(ratio.mul(ratio)));
-    let outer = ln(isa, size);
-    zero.sub(outer.add(outer).add(inner))
-}
-
-/// `-|z|`
-#[inline(always)]
-fn laplace<L: Lanes>(isa: L::Isa, z: L) -> L {
-    z.min(L::splat(isa, L::Elem::ZERO).sub(z))
 }
 
 /// Derivatives with respect to location, scale and input.
@@ -87,44 +124,26 @@ pub(super) fn reverse<I: Isa, E: Element>(
 ) {
     match density {
         LocationScale::Normal => {
-            reverse_with(isa, block, instance, flows, derivatives, |_, z: LanesOf<I, E>| z);
+            reverse_with::<I, E, Normal>(isa, block, instance, flows, derivatives);
         }
         LocationScale::Cauchy => {
-            reverse_with(isa, block, instance, flows, derivatives, cauchy_slope);
+            reverse_with::<I, E, Cauchy>(isa, block, instance, flows, derivatives);
         }
         LocationScale::Laplace => {
-            reverse_with(isa, block, instance, flows, derivatives, laplace_slope);
+            reverse_with::<I, E, Laplace>(isa, block, instance, flows, derivatives);
         }
     }
 }
 
-/// `2z / (1 + z²)`
+/// With the slope at scale 1: `∂/∂location = slope / scale`, `∂/∂scale = (z slope - 1) / scale`,
+/// `∂/∂x = -slope / scale`.
 #[inline(always)]
-fn cauchy_slope<L: Lanes>(isa: L::Isa, z: L) -> L {
-    let one = L::splat(isa, L::Elem::ONE);
-    // Where the square overflows the slope is 0, which is as close as single precision gets.
-    z.add(z).div(z.mul_add(z, one))
-}
-
-/// `sign(z)`, 0 at 0.
-#[inline(always)]
-fn laplace_slope<L: Lanes>(isa: L::Isa, z: L) -> L {
-    let zero = L::splat(isa, L::Elem::ZERO);
-    let one = L::splat(isa, L::Elem::ONE);
-    let negative = z.select_lt(zero, zero.sub(one), zero);
-    zero.select_lt(z, one, negative)
-}
-
-/// With `slope(z) = -d log f / dz` at scale 1: `∂/∂location = slope / scale`,
-/// `∂/∂scale = (z slope - 1) / scale`, `∂/∂x = -slope / scale`.
-#[inline(always)]
-fn reverse_with<I: Isa, E: Element>(
+fn reverse_with<I: Isa, E: Element, D: Density>(
     isa: I,
     block: LeafBlock<'_, E>,
     instance: &LeafInstance,
     flows: &[E],
     derivatives: &mut LeafDerivatives<'_, E>,
-    slope: impl Fn(I, LanesOf<I, E>) -> LanesOf<I, E>,
 ) {
     let lanes = LanesOf::<I, E>::N;
     let zero = LanesOf::<I, E>::splat(isa, E::ZERO);
@@ -142,16 +161,11 @@ fn reverse_with<I: Isa, E: Element>(
                 let x = LanesOf::<I, E>::load(isa, &input[start..]);
                 let flow = LanesOf::<I, E>::load(isa, &flows[start..]);
                 let z = x.sub(location).mul(inverse);
-                let slope = slope(isa, z);
-                // A unit without flow has no derivative, even where z is infinite.
-                let live = |v: LanesOf<I, E>| {
-                    let v = x.select_nan(zero, v);
-                    let positive = zero.select_lt(flow, v, zero);
-                    flow.select_lt(zero, v, positive)
-                };
-                let along = live(flow.mul(slope)).mul(inverse);
+                let slope = D::slope(isa, z);
+                let along = live(zero, x, flow, flow.mul(slope)).mul(inverse);
                 for_location = for_location.add(along);
-                for_scale = for_scale.add(live(flow.mul(z.mul_add(slope, zero.sub(one)))));
+                let across = flow.mul(z.mul_add(slope, zero.sub(one)));
+                for_scale = for_scale.add(live(zero, x, flow, across));
                 if let Some(inputs) = derivatives.inputs.as_deref_mut() {
                     let row = block.variables[dimension].index() * block.tile + start;
                     let before = LanesOf::<I, E>::load(isa, &inputs[row..]);
@@ -167,4 +181,13 @@ fn reverse_with<I: Isa, E: Element>(
             }
         }
     }
+}
+
+/// `value` where the input is observed and the unit has a flow, else 0: a unit without flow has no
+/// derivative, even where `z` is infinite.
+#[inline(always)]
+fn live<L: Lanes>(zero: L, input: L, flow: L, value: L) -> L {
+    let value = input.select_nan(zero, value);
+    let positive = zero.select_lt(flow, value, zero);
+    flow.select_lt(zero, value, positive)
 }

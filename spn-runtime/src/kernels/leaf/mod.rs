@@ -42,26 +42,26 @@ pub(crate) struct LeafDerivatives<'a, E> {
     pub(crate) inputs: Option<&'a mut [E]>,
 }
 
-/// Calls `run` for every block of a step with its instance.
+/// The blocks of a step with their instances. An iterator, not a function that takes a closure:
+/// closures are not inlined into the instruction set's entrance.
 #[inline(always)]
-fn for_each_block<'a, E: Element>(
+fn blocks<'a, E: Element>(
     step: &'a LeafStep,
     tile: usize,
     constants: &'a LeafConstants<E>,
     inputs: &'a [E],
-    mut run: impl FnMut(LeafBlock<'a, E>, &LeafInstance),
-) {
+) -> impl Iterator<Item = (LeafBlock<'a, E>, &'a LeafInstance)> {
     let (width, dimensions) = (step.width as usize, step.dimensions as usize);
     let constants_each = match step.kernel {
         LeafKernel::Categorical { states } => width * dimensions * states as usize,
         LeafKernel::LocationScale(_) => width * dimensions,
         LeafKernel::Indicator => 0,
     };
-    for (index, instance) in step.instances.iter().enumerate() {
+    step.instances.iter().enumerate().map(move |(index, instance)| {
         let variables = &step.variables[index * dimensions..(index + 1) * dimensions];
         let first = index * constants_each;
-        run(LeafBlock { width, inputs, variables, constants, first, tile }, instance);
-    }
+        (LeafBlock { width, inputs, variables, constants, first, tile }, instance)
+    })
 }
 
 /// Runs a leaf step.
@@ -75,7 +75,7 @@ pub(crate) fn forward<I: Isa, E: Element>(
     values: &mut [E],
 ) {
     let tile = place.tile;
-    for_each_block(step, tile, constants, inputs, |block, instance| {
+    for (block, instance) in blocks(step, tile, constants, inputs) {
         let out = &mut values[place.at(instance.output, 0)..][..block.width * tile];
         match step.kernel {
             LeafKernel::LocationScale(density) => {
@@ -84,7 +84,7 @@ pub(crate) fn forward<I: Isa, E: Element>(
             LeafKernel::Indicator => indicator::forward(isa, block, out),
             LeafKernel::Categorical { states } => categorical::forward(block, states, out),
         }
-    });
+    }
 }
 
 /// Runs the reverse of a leaf step; `flows` are those of the slots.
@@ -99,7 +99,7 @@ pub(crate) fn reverse<I: Isa, E: Element>(
     mut derivatives: LeafDerivatives<'_, E>,
 ) {
     let tile = place.tile;
-    for_each_block(step, tile, constants, inputs, |block, instance| {
+    for (block, instance) in blocks(step, tile, constants, inputs) {
         let flows = &flows[place.at(instance.output, 0)..][..block.width * tile];
         match step.kernel {
             LeafKernel::LocationScale(density) => {
@@ -111,5 +111,5 @@ pub(crate) fn reverse<I: Isa, E: Element>(
             // Indicators have neither parameters nor a derivative.
             LeafKernel::Indicator => {}
         }
-    });
+    }
 }
