@@ -339,14 +339,15 @@ impl CircuitBuilder {
                 return Err(CircuitError::UnknownVariable { variable, count });
             }
         }
-        let values = u64::from(width) * leaf.variables.len() as u64;
+        let values = u64::from(width).saturating_mul(leaf.variables.len() as u64);
         match &leaf.family {
             LeafFamily::LocationScale { location, scale, .. } => {
                 self.check_slice("location", *location, values)?;
                 self.check_slice("scale", *scale, values)?;
             }
             LeafFamily::Categorical { states, probabilities } => {
-                self.check_slice("probabilities", *probabilities, values * u64::from(*states))?;
+                let values = values.saturating_mul(u64::from(*states));
+                self.check_slice("probabilities", *probabilities, values)?;
             }
             LeafFamily::Indicator => {}
         }
@@ -439,7 +440,7 @@ impl CircuitBuilder {
     ) -> Result<NodeId, CircuitError> {
         self.check_children("sum", children)?;
         let inputs: u64 = children.iter().map(|c| u64::from(self.circuit.node(*c).width)).sum();
-        self.check_slice("weights", weights, inputs * u64::from(width))?;
+        self.check_slice("weights", weights, inputs.saturating_mul(u64::from(width)))?;
         let scope = self.union_of(children);
         let sum = Sum { children: SmallVec::from_slice(children), weights };
         self.push(NodeKind::Sum(sum), u64::from(width), scope, options.into())
@@ -510,7 +511,7 @@ impl CircuitBuilder {
             return Err(CircuitError::UnknownQuantity { what, quantity: quantity.0 });
         };
         let available = found.len();
-        if u64::from(offset) + length > available as u64 {
+        if u64::from(offset).saturating_add(length) > available as u64 {
             return Err(CircuitError::SliceOutside { what, offset, length, available });
         }
         Ok(())
@@ -534,5 +535,32 @@ impl CircuitBuilder {
             }
         }
         Ok(table.picks.first().map_or(0, Vec::len) as u64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_that_overflow_are_errors() {
+        let mut builder = CircuitBuilder::new(1);
+        let wide = builder.one(MAXIMUM_WIDTH as u32, Origin::Unknown).unwrap();
+        let weights = builder.quantity_of(Parameter::new("w", vec![1], vec![1.0]));
+        let children = vec![wide; 70];
+        let result = builder.sum(&children, u32::MAX, weights.at(u32::MAX), Origin::Unknown);
+        assert!(matches!(result, Err(CircuitError::SliceOutside { .. })));
+    }
+
+    #[test]
+    fn dropout_needs_a_node_of_its_own() {
+        let mut builder = CircuitBuilder::new(1);
+        let one = builder.one(2, Origin::Unknown).unwrap();
+        let kind = crate::DropoutKind::Sum { keep_one: false };
+        let dropout = Dropout { kind, rate: 0.5, stream: 0, first: 0, stride: 1 };
+        let options = NodeOptions { origin: Origin::Unknown, dropout: Some(dropout) };
+        assert!(builder.element_wise(&[one], options).is_ok());
+        let result = builder.product(&[one], Combine::Outer, options);
+        assert_eq!(result, Err(CircuitError::MisplacedDropout));
     }
 }

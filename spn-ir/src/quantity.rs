@@ -137,7 +137,12 @@ impl Quantity {
         if let Some((minimum, maximum)) = self.bounds {
             let (minimum, maximum) = (constant::<T>(minimum), constant::<T>(maximum));
             for value in &mut values {
-                *value = value.max(minimum).min(maximum);
+                // Not `max` and `min`: they would hide a NaN from the checks.
+                if *value < minimum {
+                    *value = minimum;
+                } else if *value > maximum {
+                    *value = maximum;
+                }
             }
         }
         values
@@ -428,6 +433,16 @@ mod tests {
             second_denominator: ids[3],
         };
         check(scale, vec![2], None, moments);
+    }
+
+    #[test]
+    fn bounds_keep_a_nan() {
+        let parameters = store(&[&[f64::NAN, -1.0, 3.0]]);
+        let formula = Formula::Direct(ParameterId(0));
+        let quantity = Quantity { shape: vec![3], formula, bounds: Some((0.5, 2.0)) };
+        let values = quantity.evaluate(&parameters);
+        assert!(values[0].is_nan());
+        assert_eq!(values[1..], [0.5, 2.0]);
     }
 
     #[test]
