@@ -5,6 +5,7 @@
 //! matrix product, locations, reciprocal scales and log-normalisers of leaves, log-probabilities.
 //! Recomputed whenever parameters change.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::f64::consts::PI;
 
@@ -30,7 +31,8 @@ pub(crate) struct Constants<E> {
     pub(crate) packed: Vec<E>,
     /// Weights packed for `out[i] = Σ_o w[i, o] g[o]`.
     pub(crate) packed_reverse: Vec<E>,
-    /// Logarithms of the root's weights, one for each joint.
+    /// The root's weights, one for each joint, and their logarithms.
+    pub(crate) root_weights: Vec<E>,
     pub(crate) root_log_weights: Vec<E>,
     /// The different matrices behind the packed weights.
     matrices: Vec<Matrix>,
@@ -45,6 +47,14 @@ pub(crate) struct LeafConstants<E> {
     pub(crate) inverse_scale: Vec<E>,
     /// The part of the log-density that does not depend on the value, or log-probabilities.
     pub(crate) log_constant: Vec<E>,
+}
+
+/// Whether weights are made to sum to exactly 1 (see [`crate::settle`]). Training does without
+/// between its steps: it costs time and no step depends on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Settle {
+    Yes,
+    No,
 }
 
 /// One weight matrix; tied sums share it.
@@ -65,15 +75,22 @@ impl<E: Number> Constants<E> {
             packed_at,
             packed: vec![E::ZERO; length],
             packed_reverse: vec![E::ZERO; length],
+            root_weights: Vec::new(),
             root_log_weights: Vec::new(),
             matrices,
         };
-        constants.refresh(plan, parameters, level);
+        constants.refresh(plan, parameters, level, Settle::Yes);
         constants
     }
 
     /// Computes everything again from changed parameters.
-    pub(crate) fn refresh(&mut self, plan: &Plan, parameters: &[Vec<E>], level: Level) {
+    pub(crate) fn refresh(
+        &mut self,
+        plan: &Plan,
+        parameters: &[Vec<E>],
+        level: Level,
+        settle: Settle,
+    ) {
         let jobs = plan.quantities.par_iter().zip(&mut self.quantities);
         jobs.for_each(|(quantity, values)| evaluate(quantity, parameters, level, values));
         self.leaves = plan
@@ -84,24 +101,29 @@ impl<E: Number> Constants<E> {
                 _ => LeafConstants::default(),
             })
             .collect();
-        self.root_log_weights = match plan.root.weights {
-            None => vec![E::ZERO; plan.root.inputs as usize],
-            Some(slice) => part(&self.quantities, slice, plan.root.inputs as usize)
-                .iter()
-                .map(|w| Real::ln(*w))
-                .collect(),
+        let joints = plan.root.inputs as usize;
+        self.root_weights = match plan.root.weights {
+            None => vec![E::ONE; joints],
+            Some(slice) => part(&self.quantities, slice, joints).to_vec(),
         };
-        self.pack();
+        if plan.root.weights.is_some() && settle == Settle::Yes {
+            crate::settle::settle(&mut self.root_weights, 1);
+        }
+        self.root_log_weights = self.root_weights.iter().map(|w| Real::ln(*w)).collect();
+        self.pack(settle);
     }
 
-    fn pack(&mut self) {
+    fn pack(&mut self, settle: Settle) {
         let quantities = &self.quantities;
         let forward = split(&mut self.packed, &self.matrices);
         let reverse = split(&mut self.packed_reverse, &self.matrices);
         let jobs: Vec<_> = self.matrices.iter().zip(forward).zip(reverse).collect();
         jobs.into_par_iter().with_min_len(8).for_each(|((matrix, forward), reverse)| {
             let Matrix { slice, inputs, outputs } = *matrix;
-            let weights = part(quantities, slice, inputs * outputs);
+            let mut weights = Cow::Borrowed(part(quantities, slice, inputs * outputs));
+            if settle == Settle::Yes {
+                crate::settle::settle(weights.to_mut(), outputs);
+            }
             pack(inputs, outputs, |i, o| weights[i * outputs + o], forward);
             pack(outputs, inputs, |o, i| weights[i * outputs + o], reverse);
         });

@@ -11,8 +11,9 @@ use crate::kernels::dropout::{self, Dropping};
 use crate::kernels::input::{self, SampleStatistics, TileRows};
 use crate::kernels::leaf::{self, LeafDerivatives};
 use crate::kernels::sum_product::{self, Block, Reverse};
-use crate::kernels::{Place, product, root};
-use crate::simd::{Element, Isa};
+use crate::kernels::root::{self, RootWeights};
+use crate::kernels::{Place, product};
+use crate::simd::{Element, Isa, Level, dispatch};
 use crate::workspace::{Purpose, Workspace, slot_rows};
 
 /// What a tile is run with.
@@ -35,6 +36,55 @@ pub(crate) struct Wanted<'a, E> {
     pub(crate) all_flows: bool,
 }
 
+/// The engine's entrances for one precision. Implemented for `f32` and `f64` as plain functions, so
+/// that the kernels are compiled once, with this crate, and not again with every program that
+/// uses it.
+pub(crate) trait Entrances: Element {
+    /// [`Engine::forward`] with the instructions of `level`.
+    fn forward(
+        engine: &Engine<'_, Self>,
+        level: Level,
+        rows: TileRows<'_, Self>,
+        workspace: &mut Workspace<Self>,
+    );
+    /// [`Engine::reverse`] with the instructions of `level`.
+    fn reverse(
+        engine: &Engine<'_, Self>,
+        level: Level,
+        rows: TileRows<'_, Self>,
+        workspace: &mut Workspace<Self>,
+        wanted: Wanted<'_, Self>,
+    );
+}
+
+macro_rules! entrances {
+    ($real:ty) => {
+        impl Entrances for $real {
+            fn forward(
+                engine: &Engine<'_, Self>,
+                level: Level,
+                rows: TileRows<'_, Self>,
+                workspace: &mut Workspace<Self>,
+            ) {
+                dispatch!(level, isa => engine.forward(isa, rows, workspace));
+            }
+
+            fn reverse(
+                engine: &Engine<'_, Self>,
+                level: Level,
+                rows: TileRows<'_, Self>,
+                workspace: &mut Workspace<Self>,
+                wanted: Wanted<'_, Self>,
+            ) {
+                dispatch!(level, isa => engine.reverse(isa, rows, workspace, wanted));
+            }
+        }
+    };
+}
+
+entrances!(f32);
+entrances!(f64);
+
 impl<'a, E: Element> Engine<'a, E> {
     fn place(&self, tile: usize) -> Place<'a> {
         let memory = match self.purpose {
@@ -46,7 +96,7 @@ impl<'a, E: Element> Engine<'a, E> {
 
     /// Loads the rows and runs every step and the root.
     #[inline(always)]
-    pub(crate) fn forward<I: Isa>(
+    fn forward<I: Isa>(
         &self,
         isa: I,
         rows: TileRows<'_, E>,
@@ -63,8 +113,11 @@ impl<'a, E: Element> Engine<'a, E> {
         }
         let Workspace { arena, joints, total, .. } = workspace;
         let joints = &mut joints[..plan.root.inputs as usize * rows.tile];
-        let log_weights = &self.constants.root_log_weights;
-        root::forward(isa, place, &plan.root, log_weights, arena, joints, total);
+        let weights = RootWeights {
+            linear: &self.constants.root_weights,
+            log: &self.constants.root_log_weights,
+        };
+        root::forward(isa, place, &plan.root, weights, arena, joints, total);
     }
 
     #[inline(always)]
@@ -151,7 +204,7 @@ impl<'a, E: Element> Engine<'a, E> {
     /// Runs the reverse pass from the seeds in the workspace. The forward pass must have run on
     /// the same workspace with [`Purpose::Flows`].
     #[inline(always)]
-    pub(crate) fn reverse<I: Isa>(
+    fn reverse<I: Isa>(
         &self,
         isa: I,
         rows: TileRows<'_, E>,

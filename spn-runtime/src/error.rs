@@ -56,6 +56,12 @@ pub enum RunError {
     /// An answer to a question the plan was not compiled for.
     #[error("the plan keeps no outputs: name the nodes in the compiler's options")]
     NoOutputs,
+    /// An output that is no leaf, in a question about leaves.
+    #[error("output {output} of the plan is no leaf, but only leaves can be completed")]
+    OutputIsNoLeaf {
+        /// Which of the outputs.
+        output: usize,
+    },
     /// A set of parameter values that does not fit the plan's.
     #[error("parameter {name} needs {expected} values, but {found} were given")]
     WrongParameter {

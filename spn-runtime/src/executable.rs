@@ -8,8 +8,8 @@ use rayon::prelude::*;
 use spn_ir::Parameters;
 use spn_ir::plan::Plan;
 
-use crate::constants::Constants;
-use crate::engine::Engine;
+use crate::constants::{Constants, Settle};
+use crate::engine::{Engine, Entrances};
 use crate::kernels::dropout::Dropping;
 use crate::kernels::input::TileRows;
 use crate::simd::{Element, Level, Real};
@@ -17,7 +17,8 @@ use crate::workspace::{MAX_TILE, Purpose, TILE_STEP, Workspace};
 use crate::{Rows, RunError, Statistics};
 
 /// The numbers a network can be run with: `f32` or `f64`.
-pub trait Number: Element + Float {}
+#[expect(private_bounds, reason = "sealed: the kernels are compiled for these two")]
+pub trait Number: Element + Float + Entrances {}
 
 impl Number for f32 {}
 impl Number for f64 {}
@@ -112,6 +113,8 @@ impl<E: Number> Executable<E> {
     }
 
     /// Writes the current values into a store with the plan's parameters, for instance a model's.
+    /// Constraints are applied once more in double precision, so that weights that were normalised
+    /// in single precision are normalised to the last place in the store.
     ///
     /// # Errors
     /// If the store has other parameters.
@@ -122,20 +125,29 @@ impl<E: Number> Executable<E> {
                 let (name, expected) = (parameter.name.clone(), values.len());
                 return Err(RunError::WrongParameter { name, found, expected });
             }
-            let target = &mut store.get_mut(id).values;
-            target.iter_mut().zip(values).for_each(|(to, from)| *to = Real::to_f64(*from));
+            let target = store.get_mut(id);
+            let pairs = target.values.iter_mut().zip(values);
+            pairs.for_each(|(to, from)| *to = Real::to_f64(*from));
+            if let Some(constraint) = parameter.constraint.filter(|_| parameter.trainable) {
+                constraint.apply(&parameter.shape, &mut target.values);
+            }
         }
         Ok(())
     }
 
     /// Changes parameter values, then recomputes what kernels read.
     pub fn update(&mut self, change: impl FnOnce(&mut [Vec<E>])) {
+        self.update_with(Settle::Yes, change);
+    }
+
+    /// As [`update`](Self::update); training leaves weights unsettled between its steps.
+    pub(crate) fn update_with(&mut self, settle: Settle, change: impl FnOnce(&mut [Vec<E>])) {
         change(&mut self.parameters);
         let (plan, parameters, level) = (&self.plan, &self.parameters, self.level);
         let constants = &mut self.constants;
         match &self.pool {
-            Some(pool) => pool.install(|| constants.refresh(plan, parameters, level)),
-            None => constants.refresh(plan, parameters, level),
+            Some(pool) => pool.install(|| constants.refresh(plan, parameters, level, settle)),
+            None => constants.refresh(plan, parameters, level, settle),
         }
     }
 

@@ -12,6 +12,7 @@ mod kernels;
 pub mod learn;
 mod query;
 mod rows;
+mod settle;
 pub mod simd;
 mod workspace;
 

@@ -1,6 +1,8 @@
 //! The runtime against the reference evaluator, on random circuits: values, joints and every
 //! derivative, in both precisions, on every instruction set and with several thread counts.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use proptest::prelude::*;
 use spn_compiler::{Options, compile};
 use spn_ir::{Circuit, NodeId};
@@ -108,6 +110,19 @@ fn check_close(actual: &[f64], expected: &[f64], tolerance: f64) {
     compare_each(&scale(actual), &scale(expected), tolerance).unwrap();
 }
 
+/// A normalised network gives a row without evidence exactly log 1, in both precisions.
+fn check_nothing_observed<E: Number>(sample: &Sample) {
+    let columns = sample.circuit.variables as usize;
+    let values = vec![E::NAN; columns * 40];
+    let batch = Rows::new(&values, columns).unwrap();
+    for level in Level::available() {
+        let executable = executable::<E>(&sample.circuit, false, level);
+        for value in executable.log_likelihood(batch).unwrap() {
+            assert_eq!(spn_runtime::simd::Real::to_f64(value), 0.0);
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -142,6 +157,19 @@ proptest! {
         for level in Level::available() {
             check_gradients::<f64>(&sample, &rows, level, 1e-9);
         }
+    }
+
+    #[test]
+    fn nothing_observed_is_exactly_log_one(
+        // Weights of very different magnitudes can make rounding jump over 1, see `settle.rs`.
+        (sample, _) in circuits_with_rows(
+            CircuitOptions { extreme: false, ..CircuitOptions::default() },
+            RowOptions::default(),
+            1,
+        )
+    ) {
+        check_nothing_observed::<f64>(&sample);
+        check_nothing_observed::<f32>(&sample);
     }
 
     #[test]

@@ -4,16 +4,24 @@ use spn_ir::plan::Root;
 
 use super::Place;
 use super::product::{gather, scatter};
+use super::sum_product::log_sum_exp;
 use crate::simd::math::{exp, ln};
 use crate::simd::{Element, Isa, Lanes, LanesOf};
 
-/// `joints[n] = x_n + ln w_n` and `total = ln Σ_n exp(joints[n])`.
+/// The root's weights and their logarithms, one for each joint.
+#[derive(Clone, Copy)]
+pub(crate) struct RootWeights<'a, E> {
+    pub(crate) linear: &'a [E],
+    pub(crate) log: &'a [E],
+}
+
+/// `joints[n] = x_n + ln w_n` and `total = ln Σ_n w_n exp(x_n)`.
 #[inline(always)]
 pub(crate) fn forward<I: Isa, E: Element>(
     isa: I,
     place: Place<'_>,
     root: &Root,
-    log_weights: &[E],
+    weights: RootWeights<'_, E>,
     values: &[E],
     joints: &mut [E],
     total: &mut [E],
@@ -27,38 +35,48 @@ pub(crate) fn forward<I: Isa, E: Element>(
         (rows, factors) = (rest, others);
     }
     let lanes = LanesOf::<I, E>::N;
-    for (row, &weight) in joints.chunks_exact_mut(tile).zip(log_weights) {
+    for start in (0..tile).step_by(lanes) {
+        sum_up(isa, tile, start, weights.linear, joints, &mut total[start..start + lanes]);
+    }
+    for (row, &weight) in joints.chunks_exact_mut(tile).zip(weights.log) {
         let weight = LanesOf::<I, E>::splat(isa, weight);
         for chunk in row.chunks_exact_mut(lanes) {
             LanesOf::<I, E>::load(isa, chunk).add(weight).store(chunk);
         }
     }
-    for start in (0..tile).step_by(lanes) {
-        log_sum_exp(isa, tile, start, joints, &mut total[start..start + lanes]);
+    for (sample, total) in total[..tile].iter_mut().enumerate().filter(|(_, t)| t.is_nan()) {
+        let joints = joints.iter().skip(sample).step_by(tile).map(|joint| joint.to_f64());
+        *total = E::from_f64(log_sum_exp(&joints.collect::<Vec<f64>>()));
     }
 }
 
-/// `ln Σ_n exp(joints[n])` of the samples from `start` on; exact, since the largest term is 1.
+/// `ln Σ_n w_n exp(x_n)` of the samples from `start` on; NaN where the linear sum is too small to
+/// be certain.
 #[inline(always)]
-fn log_sum_exp<I: Isa, E: Element>(
+fn sum_up<I: Isa, E: Element>(
     isa: I,
     tile: usize,
     start: usize,
-    joints: &[E],
+    weights: &[E],
+    rows: &[E],
     total: &mut [E],
 ) {
     let lowest = LanesOf::<I, E>::splat(isa, E::from_f64(super::LOG_ZERO));
     let zero = LanesOf::<I, E>::splat(isa, E::ZERO);
     let mut largest = LanesOf::<I, E>::splat(isa, E::NEG_INFINITY);
-    for row in joints.chunks_exact(tile) {
+    for row in rows.chunks_exact(tile) {
         largest = largest.max(LanesOf::<I, E>::load(isa, &row[start..]));
     }
     let shift = largest.select_lt(lowest, zero, largest);
     let mut sum = zero;
-    for row in joints.chunks_exact(tile) {
-        sum = sum.add(exp(isa, LanesOf::<I, E>::load(isa, &row[start..]).sub(shift)));
+    for (row, &weight) in rows.chunks_exact(tile).zip(weights) {
+        let value = exp(isa, LanesOf::<I, E>::load(isa, &row[start..]).sub(shift));
+        sum = LanesOf::<I, E>::splat(isa, weight).mul_add(value, sum);
     }
-    largest.select_lt(lowest, largest, ln(isa, sum).add(shift)).store(total);
+    let certain = LanesOf::<I, E>::splat(isa, E::MIN_CERTAIN);
+    let nan = LanesOf::<I, E>::splat(isa, E::NAN);
+    let log = sum.select_lt(certain, nan, ln(isa, sum).add(shift));
+    largest.select_lt(lowest, largest, log).store(total);
 }
 
 /// Gives each joint's seed to the factors of its term, and adds up the derivatives with respect

@@ -171,9 +171,9 @@ fn recompute_uncertain<E: Element>(
 ) {
     let tile = block.place.tile;
     for unit in 0..block.width() {
-        for sample in 0..tile {
+        for (sample, largest) in maximum[..tile].iter().enumerate() {
             let index = start + unit * tile + sample;
-            if !values[index].is_nan() || maximum[sample].is_nan() {
+            if !values[index].is_nan() || largest.is_nan() {
                 continue;
             }
             let weighted = block.weighted_inputs(values, unit, sample);

@@ -2,7 +2,7 @@
 
 use crate::executable::Number;
 use crate::kernels::dropout::Dropping;
-use crate::simd::{Real, dispatch};
+use crate::simd::Real;
 use crate::workspace::Purpose;
 use crate::{Executable, Rows, RunError, Statistics};
 
@@ -38,7 +38,7 @@ impl<E: Number> Executable<E> {
         let mut out = vec![E::ZERO; rows.len() * classes];
         let engine = self.engine(Purpose::Inference, Statistics::Observed, Dropping::Off);
         self.for_each_tile(rows, &mut out, classes, |part, workspace, out| {
-            dispatch!(self.level(), isa => engine.forward(isa, part, workspace));
+            E::forward(&engine, self.level(), part, workspace);
             for (sample, out) in out.chunks_exact_mut(classes).enumerate() {
                 for (class, out) in out.iter_mut().enumerate() {
                     *out = value(

@@ -10,8 +10,10 @@
 //! takes the statistics of the whole row, hidden values included, so that they leak into the
 //! answer; [`Statistics::WholeRow`] does the same.
 
+use std::collections::BTreeMap;
+
 use spn_ir::Normalisation;
-use spn_ir::plan::{LeafInstance, LeafKernel, LeafStep, Step};
+use spn_ir::plan::{LeafInstance, LeafKernel, LeafStep, SlotId, Step};
 
 use crate::executable::Number;
 use crate::simd::Real;
@@ -74,16 +76,75 @@ impl<E: Number> Executable<E> {
                 }
             }
         });
-        for (index, values) in values.chunks_exact_mut(variables).enumerate() {
-            let given = rows.row(index);
-            for (variable, value) in values.iter_mut().enumerate() {
-                let observed = rows.mask(index).is_none_or(|mask| mask[variable]);
-                if observed && !Real::is_nan(given[variable]) {
-                    *value = given[variable];
-                }
-            }
+        for (row, values) in values.chunks_exact_mut(variables).enumerate() {
+            restore_observed(rows, row, values.iter_mut().zip(0..));
         }
         Ok(Completion { values })
+    }
+
+    /// Completes the variables of each of the plan's outputs, which must be leaves, from the
+    /// components of that leaf alone: `[rows, variables of all outputs]`, the leaves one after the
+    /// other. Observed values come back as they were given. Where a variable has one leaf this is
+    /// what [`complete`](Self::complete) gives for it; with several decompositions it is the answer
+    /// of each of them, as the reference library has it.
+    ///
+    /// # Errors
+    /// If the plan has no outputs, one of them is no leaf, or the columns do not fit.
+    pub fn complete_leaves(
+        &self,
+        rows: Rows<'_, E>,
+        options: CompletionOptions,
+    ) -> Result<Vec<E>, RunError> {
+        rows.check_columns(self.plan().variables as usize)?;
+        let leaves = self.output_leaves()?;
+        let CompletionOptions { rule, statistics } = options;
+        let each = leaves.iter().map(|(step, _)| step.dimensions as usize).sum();
+        let mut values = vec![E::ZERO; rows.len() * each];
+        self.for_each_flow_tile(rows, statistics, &mut values, each, |tile, ws, out| {
+            for (sample, out) in out.chunks_exact_mut(each).enumerate() {
+                let mut out = out.iter_mut();
+                for &(step, index) in &leaves {
+                    let dimensions = step.dimensions as usize;
+                    let mut gathered = vec![Gathered::default(); dimensions];
+                    self.for_each_mode((step, index), tile, sample, ws, |at, flow, mode| {
+                        gathered[at].take(rule, flow, mode);
+                    });
+                    for (at, gathered) in gathered.into_iter().enumerate() {
+                        let variable = step.variables[index * dimensions + at].index();
+                        let Some(out) = out.next() else { return };
+                        *out = self.undo_normalisation(gathered, rule, variable, sample, ws);
+                    }
+                }
+            }
+        });
+        let variables = leaves.iter().flat_map(|(step, index)| {
+            let dimensions = step.dimensions as usize;
+            &step.variables[index * dimensions..(index + 1) * dimensions]
+        });
+        let variables: Vec<usize> = variables.map(|variable| variable.index()).collect();
+        for (row, values) in values.chunks_exact_mut(each).enumerate() {
+            restore_observed(rows, row, values.iter_mut().zip(variables.iter().copied()));
+        }
+        Ok(values)
+    }
+
+    /// The steps of the outputs, which must be leaves, with their places in them.
+    fn output_leaves(&self) -> Result<Vec<(&LeafStep, usize)>, RunError> {
+        let plan = self.plan();
+        if plan.outputs.is_empty() {
+            return Err(RunError::NoOutputs);
+        }
+        let mut places = BTreeMap::new();
+        for step in &plan.steps {
+            let Step::Leaf(step) = step else { continue };
+            for (index, instance) in step.instances.iter().enumerate() {
+                places.insert(instance.output.index(), (step, index));
+            }
+        }
+        let place = |(output, slot): (usize, &SlotId)| {
+            places.get(&slot.index()).copied().ok_or(RunError::OutputIsNoLeaf { output })
+        };
+        plan.outputs.iter().enumerate().map(place).collect()
     }
 
     /// Flows and modes of all leaf components, gathered by variable, for one sample.
@@ -98,20 +159,35 @@ impl<E: Number> Executable<E> {
         let mut gathered = vec![Gathered::default(); plan.variables as usize];
         for step in &plan.steps {
             let Step::Leaf(step) = step else { continue };
-            let (width, dimensions) = (step.width as usize, step.dimensions as usize);
-            for (index, instance) in step.instances.iter().enumerate() {
-                let first = plan.training.offsets[instance.output.index()] as usize;
-                for component in 0..width {
-                    let flow = workspace.flows[(first + component) * tile + sample].to_f64();
-                    for dimension in 0..dimensions {
-                        let mode = self.mode(step, instance, component, dimension);
-                        let variable = step.variables[index * dimensions + dimension];
-                        gathered[variable.index()].take(rule, flow, mode);
-                    }
-                }
+            let dimensions = step.dimensions as usize;
+            for index in 0..step.instances.len() {
+                let variables = &step.variables[index * dimensions..(index + 1) * dimensions];
+                self.for_each_mode((step, index), tile, sample, workspace, |at, flow, mode| {
+                    gathered[variables[at].index()].take(rule, flow, mode);
+                });
             }
         }
         gathered
+    }
+
+    /// Calls `take` with dimension, flow and mode of each component of a leaf.
+    fn for_each_mode(
+        &self,
+        (step, index): (&LeafStep, usize),
+        tile: usize,
+        sample: usize,
+        workspace: &Workspace<E>,
+        mut take: impl FnMut(usize, f64, f64),
+    ) {
+        let instance = &step.instances[index];
+        let first = self.plan().training.offsets[instance.output.index()] as usize;
+        for component in 0..step.width as usize {
+            let flow = workspace.flows[(first + component) * tile + sample].to_f64();
+            for dimension in 0..step.dimensions as usize {
+                let mode = self.mode(step, instance, component, dimension);
+                take(dimension, flow, mode);
+            }
+        }
     }
 
     /// The most probable value of a component.
@@ -169,6 +245,21 @@ impl<E: Number> Executable<E> {
             }
         };
         E::from_f64(value)
+    }
+}
+
+/// Puts observed values of a row where values of their variables stand.
+fn restore_observed<'a, E: Number>(
+    rows: Rows<'_, E>,
+    row: usize,
+    values: impl Iterator<Item = (&'a mut E, usize)>,
+) {
+    let given = rows.row(row);
+    for (value, variable) in values {
+        let observed = rows.mask(row).is_none_or(|mask| mask[variable]);
+        if observed && !Real::is_nan(given[variable]) {
+            *value = given[variable];
+        }
     }
 }
 

@@ -15,7 +15,6 @@ use crate::kernels::dropout::Dropping;
 use crate::kernels::input;
 use crate::learn::Objective;
 use crate::learn::objective::{TileLoss, check_labels};
-use crate::simd::dispatch;
 use crate::workspace::Purpose;
 use crate::{Executable, Rows, RunError, Statistics};
 
@@ -112,10 +111,10 @@ impl<E: Number> Executable<E> {
         let quantities = self.plan().quantities.iter().zip(self.quantities());
         for ((quantity, values), derivative) in quantities.zip(derivatives) {
             let parts = match (quantity.formula, quantity.bounds) {
-                (Formula::Direct(_), None) => vec![Cow::Borrowed(&*derivative.as_slice())],
+                (Formula::Direct(_), None) => vec![Cow::Borrowed(derivative.as_slice())],
                 (Formula::Exp(_), None) => {
                     self.install(|| scale_by(derivative, values));
-                    vec![Cow::Borrowed(&*derivative.as_slice())]
+                    vec![Cow::Borrowed(derivative.as_slice())]
                 }
                 _ => {
                     let parts = quantity.pull_back(values, derivative, &read);
@@ -191,7 +190,7 @@ impl<E: Number> Executable<E> {
         };
         let labels = options.labels.map(|labels| &labels[part.first..part.first + part.count]);
         self.with_workspace(|workspace| {
-            dispatch!(self.level(), isa => engine.forward(isa, part, workspace));
+            E::forward(&engine, self.level(), part, workspace);
             let length = self.classes() * part.tile;
             let loss = TileLoss {
                 objective: options.objective,
@@ -207,7 +206,7 @@ impl<E: Number> Executable<E> {
                 inputs: options.inputs,
                 all_flows: false,
             };
-            dispatch!(self.level(), isa => engine.reverse(isa, part, workspace, wanted));
+            E::reverse(&engine, self.level(), part, workspace, wanted);
             if options.inputs {
                 let normalisation = self.plan().normalisation.as_ref();
                 let (values, flows) = (&workspace.inputs, &workspace.input_flows);
@@ -233,7 +232,7 @@ impl<E: Number> Derivatives<E> {
 fn scale_by<E: Number>(target: &mut [E], factor: &[E]) {
     let jobs = target.par_chunks_mut(CHUNK).zip(factor.par_chunks(CHUNK));
     jobs.for_each(|(target, factor)| {
-        target.iter_mut().zip(factor).for_each(|(t, f)| *t = *t * *f);
+        target.iter_mut().zip(factor).for_each(|(t, f)| *t *= *f);
     });
 }
 

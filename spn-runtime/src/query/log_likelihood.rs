@@ -2,7 +2,6 @@
 
 use crate::executable::Number;
 use crate::kernels::dropout::Dropping;
-use crate::simd::dispatch;
 use crate::workspace::Purpose;
 use crate::{Executable, Rows, RunError, Statistics};
 
@@ -33,7 +32,7 @@ impl<E: Number> Executable<E> {
         check_length("the output", out.len(), rows.len())?;
         let engine = self.engine(Purpose::Inference, statistics, Dropping::Off);
         self.for_each_tile(rows, out, 1, |part, workspace, out| {
-            dispatch!(self.level(), isa => engine.forward(isa, part, workspace));
+            E::forward(&engine, self.level(), part, workspace);
             out.copy_from_slice(&workspace.total[..out.len()]);
         });
         Ok(())

@@ -5,7 +5,6 @@ use crate::executable::Number;
 use crate::kernels::dropout::Dropping;
 use crate::learn::Objective;
 use crate::learn::objective::TileLoss;
-use crate::simd::dispatch;
 use crate::workspace::{Purpose, Workspace};
 use crate::{Executable, Rows, RunError, Statistics};
 
@@ -24,7 +23,7 @@ impl<E: Number> Executable<E> {
         let mut out = vec![E::ZERO; rows.len() * units];
         let engine = self.engine(Purpose::Inference, statistics, Dropping::Off);
         self.for_each_tile(rows, &mut out, units, |part, workspace, out| {
-            dispatch!(self.level(), isa => engine.forward(isa, part, workspace));
+            E::forward(&engine, self.level(), part, workspace);
             let offsets = &self.plan().inference.offsets;
             self.copy_outputs(&workspace.arena, offsets, part.tile, out);
         });
@@ -62,7 +61,7 @@ impl<E: Number> Executable<E> {
     ) {
         let engine = self.engine(Purpose::Flows, statistics, Dropping::Off);
         self.for_each_tile(rows, out, each, |part, workspace, out| {
-            dispatch!(self.level(), isa => engine.forward(isa, part, workspace));
+            E::forward(&engine, self.level(), part, workspace);
             let length = self.classes() * part.tile;
             // Seeds of the loss -log p(x) with weight -1: flows of log p(x).
             let loss = TileLoss {
@@ -75,7 +74,7 @@ impl<E: Number> Executable<E> {
             };
             loss.seeds(part.count, &mut workspace.seeds[..length]);
             let wanted = Wanted { quantities: None, inputs: false, all_flows: true };
-            dispatch!(self.level(), isa => engine.reverse(isa, part, workspace, wanted));
+            E::reverse(&engine, self.level(), part, workspace, wanted);
             take(part.tile, workspace, out);
         });
     }

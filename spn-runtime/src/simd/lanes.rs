@@ -41,6 +41,8 @@ pub trait Real:
     const NEG_INFINITY: Self;
     /// Not a number: a missing value.
     const NAN: Self;
+    /// The distance from 1 to the next larger number.
+    const EPSILON: Self;
     /// The smallest sum in linear arithmetic that is treated as exact: 2^-90 or 2^-900. Terms
     /// flushed to zero below the smallest normal number (2^-126, 2^-1022) cannot matter to it.
     const MIN_CERTAIN: Self;
@@ -69,6 +71,7 @@ macro_rules! real {
             const ONE: Self = 1.0;
             const NEG_INFINITY: Self = $real::NEG_INFINITY;
             const NAN: Self = $real::NAN;
+            const EPSILON: Self = $real::EPSILON;
             const MIN_CERTAIN: Self = $min_certain;
             const STEEPEST: Self = $steepest;
 

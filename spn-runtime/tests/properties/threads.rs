@@ -1,0 +1,97 @@
+//! Results are the same bits on 1, 2, 3 and 5 threads: likelihoods, gradients and training.
+
+use proptest::prelude::*;
+use spn_compiler::Options;
+use spn_runtime::learn::{Adam, Examples, FitOptions, Method, Objective, fit};
+use spn_runtime::{Dropping, GradientOptions, Number};
+use spn_testkit::random::{Sample, circuits_with_rows};
+use spn_testkit::{CircuitOptions, RowOptions};
+
+use crate::{batch, bits, cases, executable, flat};
+
+const THREADS: [usize; 4] = [1, 2, 3, 5];
+
+/// Enough rows for several tiles in each of several groups.
+const ROWS: usize = 700;
+
+fn check_queries<E: Number>(sample: &Sample, rows: &[Vec<f64>]) {
+    let circuit = &sample.circuit;
+    let values = flat::<E>(rows);
+    let options = Options { dropout: true, ..Options::default() };
+    let results = THREADS.map(|threads| {
+        let executable = executable::<E>(circuit, &options, threads);
+        let likelihoods = executable.log_likelihood(batch(circuit, &values)).unwrap();
+        let dropping = Dropping::Random { seed: sample.seed, step: 3 };
+        let options = GradientOptions { inputs: true, dropping, ..GradientOptions::default() };
+        let gradient = executable.gradient(batch(circuit, &values), &options).unwrap();
+        (
+            bits(&likelihoods),
+            bits(&gradient.parameters.concat()),
+            bits(&gradient.inputs),
+            gradient.loss.to_bits(),
+        )
+    });
+    for other in &results[1..] {
+        assert_eq!(other, &results[0]);
+    }
+}
+
+fn check_fit(sample: &Sample, rows: &[Vec<f64>]) {
+    let circuit = &sample.circuit;
+    let values = flat::<f32>(rows);
+    let options = Options { dropout: true, ..Options::default() };
+    let results = THREADS.map(|threads| {
+        let mut executable = executable::<f32>(circuit, &options, threads);
+        let classes = executable.classes() as u32;
+        let labels: Vec<u32> = (0..rows.len() as u32).map(|row| row % classes).collect();
+        let train = Examples { rows: batch(circuit, &values), labels: Some(&labels) };
+        let fit_options = FitOptions {
+            objective: Objective::Discriminative,
+            method: Method::Adam(Adam::default()),
+            learning_rate: 1e-2,
+            batch: 150,
+            epochs: 2,
+            seed: sample.seed,
+        };
+        let epochs = fit(&mut executable, train, Some(train), &fit_options, |_| {}).unwrap();
+        let losses: Vec<f64> =
+            epochs.iter().flat_map(|e| [e.train, e.valid.map_or(0.0, |v| v.loss)]).collect();
+        (bits(&losses), bits(&executable.parameters().concat()))
+    });
+    for other in &results[1..] {
+        assert_eq!(other, &results[0]);
+    }
+    let executable = executable::<f32>(circuit, &options, 1);
+    let trains = circuit.parameters.trainable_values() > 0 && executable.classes() > 1;
+    if trains {
+        TRAINED.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    }
+}
+
+/// How many circuits had something to train.
+static TRAINED: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
+
+proptest! {
+    #![proptest_config(cases(12))]
+
+    #[test]
+    fn likelihoods_and_gradients_do_not_depend_on_threads(
+        (sample, rows) in circuits_with_rows(CircuitOptions::default(), RowOptions::default(), ROWS)
+    ) {
+        check_queries::<f32>(&sample, &rows);
+        check_queries::<f64>(&sample, &rows);
+    }
+}
+
+#[test]
+fn training_does_not_depend_on_threads() {
+    let mut runner = proptest::test_runner::TestRunner::new(cases(8));
+    let strategy = circuits_with_rows(CircuitOptions::gentle(), RowOptions::default(), ROWS);
+    runner
+        .run(&strategy, |(sample, rows)| {
+            check_fit(&sample, &rows);
+            Ok(())
+        })
+        .unwrap();
+    assert!(TRAINED.load(std::sync::atomic::Ordering::Relaxed) >= 3);
+}
