@@ -13,6 +13,13 @@ pub enum CompileError {
         /// The problems, at least one.
         problems: Vec<Problem>,
     },
+    /// A node whose values were asked for is not in the circuit.
+    UnknownOutput {
+        /// Its number.
+        node: u32,
+        /// How many nodes the circuit has.
+        nodes: usize,
+    },
     /// An arena would need more rows than can be counted.
     TooLarge {
         /// Rows needed.
@@ -37,6 +44,9 @@ impl fmt::Display for CompileError {
                     write!(f, "\n  … and {} more", count - SHOWN)?;
                 }
                 Ok(())
+            }
+            Self::UnknownOutput { node, nodes } => {
+                write!(f, "output n{node} does not exist: the circuit has {nodes} nodes, from n0")
             }
             Self::TooLarge { rows } => {
                 write!(f, "the network needs {rows} rows of memory per sample; the limit is 2^32")

@@ -15,6 +15,7 @@ use smallvec::SmallVec;
 use spn_ir::plan::{Pick, Term};
 use spn_ir::{Circuit, Combine, Node, NodeId, NodeKind, Product};
 
+use crate::schedule::kernel;
 use crate::simplify::Simplified;
 
 /// Operations in topological order; each writes the values of one node.
@@ -66,7 +67,9 @@ pub struct FusedTerm {
 pub fn run(simplified: Simplified) -> Fused {
     let Simplified { circuit, outputs } = simplified;
     let root_is_sum = matches!(circuit.node(circuit.root).kind, NodeKind::Sum(_));
-    let root_is_kept = outputs.contains(&circuit.root) || !root_is_sum;
+    // Outputs may stand above the root and read it.
+    let root_is_read = circuit.nodes.iter().any(|node| node.children().contains(&circuit.root));
+    let root_is_kept = outputs.contains(&circuit.root) || root_is_read || !root_is_sum;
     let fusible = fusible(&circuit, &outputs, root_is_kept);
     let mut operations = Vec::with_capacity(circuit.nodes.len());
     for (id, node) in circuit.iter() {
@@ -155,19 +158,22 @@ fn term(circuit: &Circuit, node: &Node, product: &Product) -> FusedTerm {
     FusedTerm { term: Term { rows: node.width, factors, pick }, factors: product.children.clone() }
 }
 
+/// `product(n0, n1)`; a block that is summed as it is, is only its name.
 impl fmt::Display for FusedTerm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<String> = self.factors.iter().map(|id| format!("n{}", id.0)).collect();
-        match (&self.term.pick, names.as_slice()) {
-            (_, []) => write!(f, "one"),
-            (Pick::Same, [name]) => write!(f, "{name}"),
-            (Pick::Same, names) => write!(f, "product({})", names.join(", ")),
-            (Pick::Outer { .. }, names) => write!(f, "outer({})", names.join(", ")),
-            (Pick::Table(id), names) => write!(f, "pick{}({})", id.0, names.join(", ")),
+        let names = names.join(", ");
+        match &self.term.pick {
+            _ if self.factors.is_empty() => write!(f, "one x{}", self.term.rows),
+            Pick::Same if self.factors.len() == 1 => write!(f, "{names}"),
+            Pick::Same => write!(f, "product({names})"),
+            Pick::Outer { .. } => write!(f, "outer({names})"),
+            Pick::Table(id) => write!(f, "pick t{}({names})", id.0),
         }
     }
 }
 
+/// One line for each operation, then the root; operations are named after their nodes.
 impl fmt::Display for Fused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let join = |terms: &[FusedTerm]| {
@@ -176,17 +182,29 @@ impl fmt::Display for Fused {
         for operation in &self.operations {
             let node = self.circuit.node(operation.node);
             let (id, width) = (operation.node.0, node.width);
+            let asked = if self.outputs.contains(&operation.node) { " (output)" } else { "" };
             match &operation.kind {
-                OperationKind::Leaf => writeln!(f, "n{id} = leaf x{width}")?,
-                OperationKind::Product(term) => writeln!(f, "n{id} = {term} x{width}")?,
+                OperationKind::Leaf => {
+                    if let NodeKind::Leaf(leaf) = &node.kind {
+                        write!(f, "n{id} = leaf {} x{width}", kernel(leaf))?;
+                    }
+                }
+                OperationKind::Product(term) if term.factors.is_empty() => {
+                    write!(f, "n{id} = {term}")?;
+                }
+                OperationKind::Product(term) => write!(f, "n{id} = {term} x{width}")?,
                 OperationKind::Dropout(child) => {
-                    writeln!(f, "n{id} = dropout(n{}) x{width}", child.0)?;
+                    write!(f, "n{id} = dropout(n{}) x{width}", child.0)?;
                 }
                 OperationKind::SumProduct(terms) => {
-                    writeln!(f, "n{id} = sum({}) x{width}", join(terms))?;
+                    write!(f, "n{id} = sum({}) x{width}", join(terms))?;
                 }
             }
+            writeln!(f, "{asked}")?;
         }
-        writeln!(f, "root = sum({})", join(&self.root))
+        match self.circuit.node(self.circuit.root).kind {
+            NodeKind::Sum(_) => writeln!(f, "root = sum({})", join(&self.root)),
+            _ => writeln!(f, "root = {}", join(&self.root)),
+        }
     }
 }

@@ -4,7 +4,7 @@
 //!
 //! | pass | takes | gives |
 //! |---|---|---|
-//! | [`check`] | circuit | the same, known to be valid, or problems with witnesses |
+//! | [`mod@check`] | circuit | the same, known to be valid, or problems with witnesses |
 //! | [`simplify`] | circuit | a smaller circuit with the same function |
 //! | [`fuse`] | circuit | operations: leaves, products, sums with the products they read |
 //! | [`schedule`] | operations | steps: isomorphic operations of one level grouped |

@@ -1,7 +1,7 @@
 //! The pipeline, top to bottom.
 
 use spn_ir::plan::{Plan, Root};
-use spn_ir::{Circuit, NodeKind};
+use spn_ir::{Circuit, NodeId, NodeKind};
 
 use crate::fuse::{self, Fused};
 use crate::simplify;
@@ -20,11 +20,35 @@ pub struct Stages {
 
 /// Compiles a circuit.
 ///
+/// ```
+/// use spn_compiler::{CompileError, Options, compile};
+///
+/// let text = "spn 1
+///     variables 2
+///     a = leaf categorical(0) x2 probabilities=[0.2 0.8; 0.6 0.4]
+///     b = leaf categorical(1) x2 probabilities=[0.5 0.5; 0.9 0.1]
+///     p = product(a, b)
+///     s = sum(p) weights=[0.3 0.7]
+///     root s";
+/// let plan = compile(&spn_ir::text::parse(text)?, &Options::default())?;
+/// // Both leaves share a step; the product is part of the root.
+/// assert_eq!(plan.steps.len(), 1);
+/// println!("{plan}");
+///
+/// // Weights that do not sum to 1 are refused, unless that is wanted.
+/// let wrong = spn_ir::text::parse(&text.replace("0.7", "0.9"))?;
+/// let refused = compile(&wrong, &Options::default());
+/// assert!(matches!(refused, Err(CompileError::Invalid { .. })));
+/// let plan = compile(&wrong, &Options { allow_invalid: true, ..Options::default() })?;
+/// assert!(plan.remarks[0].contains("n3 is not normalised"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
-/// If the checks find problems (and [`Options::allow_invalid`] is off), or if the network needs
-/// more memory than can be addressed.
+/// If the checks find problems (and [`Options::allow_invalid`] is off), if an output does not
+/// exist, or if the network needs more memory than can be addressed.
 pub fn compile(circuit: &Circuit, options: &Options) -> Result<Plan, CompileError> {
-    compile_stages(circuit, options).map(|stages| stages.plan)
+    run(circuit, options).map(|(_, plan)| plan)
 }
 
 /// Compiles a circuit and keeps every stage.
@@ -32,6 +56,11 @@ pub fn compile(circuit: &Circuit, options: &Options) -> Result<Plan, CompileErro
 /// # Errors
 /// As [`compile`].
 pub fn compile_stages(circuit: &Circuit, options: &Options) -> Result<Stages, CompileError> {
+    let (fused, plan) = run(circuit, options)?;
+    Ok(Stages { simplified: fused.circuit.clone(), fused, plan })
+}
+
+fn run(circuit: &Circuit, options: &Options) -> Result<(Fused, Plan), CompileError> {
     // First of all: no later pass needs to ask whether scopes fit.
     let remarks = validate(circuit, options)?;
     // Fewer nodes for every later pass; the function stays the same.
@@ -46,15 +75,13 @@ pub fn compile_stages(circuit: &Circuit, options: &Options) -> Result<Stages, Co
     let kept = [root.factors.as_slice(), &outputs].concat();
     let inference = memory::for_inference(&schedule.steps, &schedule.slots, &kept)?;
     let training = memory::for_training(&schedule.steps, &schedule.slots)?;
-    let Circuit { parameters, quantities, tables, .. } = circuit.clone();
-    let slots = schedule.slots.len();
-    let reverse = reverse::run(&schedule.steps, slots, &quantities, &parameters);
+    let reverse = reverse::run(&schedule, &circuit.quantities, &circuit.parameters);
     let plan = Plan {
         variables: circuit.variables,
         normalisation: circuit.normalisation.clone(),
-        parameters,
-        quantities,
-        tables,
+        parameters: circuit.parameters.clone(),
+        quantities: circuit.quantities.clone(),
+        tables: circuit.tables.clone(),
         slots: schedule.slots,
         steps: schedule.steps,
         root,
@@ -64,11 +91,16 @@ pub fn compile_stages(circuit: &Circuit, options: &Options) -> Result<Stages, Co
         training,
         remarks,
     };
-    Ok(Stages { simplified: fused.circuit.clone(), fused, plan })
+    Ok((fused, plan))
 }
 
 fn validate(circuit: &Circuit, options: &Options) -> Result<Vec<String>, CompileError> {
-    let report = check(circuit);
+    let nodes = circuit.nodes.len();
+    if let Some(&NodeId(node)) = options.outputs.iter().find(|id| id.index() >= nodes) {
+        return Err(CompileError::UnknownOutput { node, nodes });
+    }
+    let report =
+        check::check_below(circuit, &[&[circuit.root], options.outputs.as_slice()].concat());
     let notes = report.notes.iter().map(ToString::to_string);
     if !report.is_valid() && !options.allow_invalid {
         return Err(CompileError::Invalid { problems: report.problems });

@@ -7,18 +7,20 @@
 use spn_ir::plan::{LeafStep, ReverseStep, Step};
 use spn_ir::{Parameters, Quantity, Slice};
 
+use crate::schedule::Schedule;
+
 /// The reverse steps in the order in which they run.
 #[must_use]
 pub fn run(
-    steps: &[Step],
-    slots: usize,
+    schedule: &Schedule,
     quantities: &[Quantity],
     parameters: &Parameters,
 ) -> Vec<ReverseStep> {
+    let Schedule { steps, slots, .. } = schedule;
     let trainable: Vec<bool> = quantities.iter().map(|q| q.is_trainable(parameters)).collect();
     let is_trainable = |slice: &Slice| trainable[slice.quantity.index()];
     // Whether something trainable lies at or below the slot.
-    let mut below = vec![false; slots];
+    let mut below = vec![false; slots.len()];
     let mut reverse = Vec::with_capacity(steps.len());
     for (index, step) in steps.iter().enumerate() {
         let parameters = match step {

@@ -5,6 +5,7 @@
 //! many blocks. Steps are ordered by level, within a level by first appearance.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use spn_ir::plan::{
     DropoutStep, LeafInstance, LeafKernel, LeafStep, ProductStep, SlotId, Step, SumInstance,
@@ -29,6 +30,17 @@ impl Schedule {
     /// The slots of these nodes, which all are operations.
     pub fn slots_of(&self, nodes: &[NodeId]) -> Vec<SlotId> {
         nodes.iter().filter_map(|id| self.slot_of[id.index()]).collect()
+    }
+
+    /// The node that each slot holds.
+    fn nodes(&self) -> Vec<NodeId> {
+        let mut nodes = vec![NodeId::default(); self.slots.len()];
+        for (index, slot) in self.slot_of.iter().enumerate() {
+            if let Some(slot) = slot {
+                nodes[slot.index()] = NodeId(index as u32);
+            }
+        }
+        nodes
     }
 
     fn new_slot(&mut self, node: NodeId, rows: u32) -> SlotId {
@@ -126,7 +138,8 @@ fn shape(circuit: &Circuit, operation: &Operation) -> Shape {
     }
 }
 
-fn kernel(leaf: &Leaf) -> LeafKernel {
+/// The kernel that computes a leaf.
+pub(crate) fn kernel(leaf: &Leaf) -> LeafKernel {
     match leaf.family {
         LeafFamily::LocationScale { density, .. } => LeafKernel::LocationScale(density),
         LeafFamily::Indicator => LeafKernel::Indicator,
@@ -216,4 +229,43 @@ fn dropout_step<'a>(
         step.instances.push((input, schedule.new_slot(operation.node, node.width), dropout));
     }
     step
+}
+
+/// For each step its shape, then a line for each slot it writes: which node's values the slot
+/// holds and which slots they are computed from.
+impl fmt::Display for Schedule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let nodes = self.nodes();
+        for (index, step) in self.steps.iter().enumerate() {
+            writeln!(f, "step {index}: {}", shape_text(step))?;
+            let inputs: Vec<SlotId> = step.inputs().collect();
+            let outputs: Vec<SlotId> = step.outputs().collect();
+            let each = inputs.len() / outputs.len().max(1);
+            for (position, output) in outputs.iter().enumerate() {
+                let reads = &inputs[position * each..(position + 1) * each];
+                let reads: Vec<String> = reads.iter().map(|slot| format!("s{}", slot.0)).collect();
+                let from = if each == 0 { "" } else { " from " };
+                writeln!(
+                    f,
+                    "  s{} = n{}{from}{}",
+                    output.0,
+                    nodes[output.index()].0,
+                    reads.join(" ")
+                )?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn shape_text(step: &Step) -> String {
+    match step {
+        Step::Leaf(step) => format!("leaf {} x{}", step.kernel, step.width),
+        Step::Product(step) => format!("product of {}", step.term),
+        Step::SumProduct(step) => {
+            let terms: Vec<String> = step.terms.iter().map(ToString::to_string).collect();
+            format!("sum-product x{} of {}", step.width, terms.join(", "))
+        }
+        Step::Dropout(_) => "dropout".to_owned(),
+    }
 }

@@ -3,6 +3,7 @@
 //! ```text
 //! p = product(q)            ->  q                (a product of one child)
 //! p = product(a, one)       ->  product(a)       (a constant factor of 1)
+//! p = product(a, one x1) outer -> product(a) outer
 //! p = product(a, product(b, c)) -> product(a, b, c), if nothing else reads the inner product
 //! two equal nodes           ->  one node
 //! nodes nothing depends on  ->  gone
@@ -33,12 +34,12 @@ pub struct Simplified {
 pub fn run(circuit: &Circuit, options: &Options) -> Simplified {
     let mut kept = vec![circuit.root];
     kept.extend(&options.outputs);
-    let reachable = reachable(circuit, &kept);
+    let reachable = reachable(&circuit.nodes, &kept);
     let uses = count_uses(circuit, &reachable, &kept);
     let mut rewriter = Rewriter {
-        circuit: Circuit { nodes: Vec::new(), ..circuit.clone() },
+        nodes: Vec::with_capacity(circuit.nodes.len()),
         renamed: vec![NodeId::default(); circuit.nodes.len()],
-        uses_after: Vec::new(),
+        uses_after: Vec::with_capacity(circuit.nodes.len()),
         known: HashMap::new(),
     };
     for (id, node) in circuit.iter().filter(|(id, _)| reachable[id.index()]) {
@@ -46,11 +47,21 @@ pub fn run(circuit: &Circuit, options: &Options) -> Simplified {
         let renamed = rewriter.rewrite(node, uses[id.index()], options.dropout, id == circuit.root);
         rewriter.renamed[id.index()] = renamed;
     }
-    let Rewriter { mut circuit, renamed, .. } = rewriter;
-    circuit.root = renamed[kept[0].index()];
-    let outputs: Vec<NodeId> = kept[1..].iter().map(|id| renamed[id.index()]).collect();
-    let (circuit, outputs) = compact(circuit, &outputs);
-    Simplified { circuit, outputs }
+    let Rewriter { nodes, renamed, .. } = rewriter;
+    let kept: Vec<NodeId> = kept.iter().map(|id| renamed[id.index()]).collect();
+    let (nodes, kept) = compact(nodes, &kept);
+    let circuit = Circuit {
+        nodes,
+        root: kept[0],
+        variables: circuit.variables,
+        normalisation: circuit.normalisation.clone(),
+        scopes: circuit.scopes.clone(),
+        tables: circuit.tables.clone(),
+        parameters: circuit.parameters.clone(),
+        quantities: circuit.quantities.clone(),
+        layers: circuit.layers.clone(),
+    };
+    Simplified { circuit, outputs: kept[1..].to_vec() }
 }
 
 /// How often each node is read; requested ones count as read once more, so they stay.
@@ -68,7 +79,8 @@ fn count_uses(circuit: &Circuit, reachable: &[bool], kept: &[NodeId]) -> Vec<u32
 }
 
 struct Rewriter {
-    circuit: Circuit,
+    /// The new nodes.
+    nodes: Vec<Node>,
     /// New id of each old node.
     renamed: Vec<NodeId>,
     /// How often the old nodes behind each new one are read.
@@ -98,7 +110,10 @@ impl Rewriter {
             }
             NodeKind::Product(product) => {
                 product.children.iter_mut().for_each(|c| *c = self.renamed[c.index()]);
-                self.flatten(product);
+                // A dropout has one child, whose units it keeps or drops as a whole.
+                if node.dropout.is_none() {
+                    self.flatten(product);
+                }
                 if let ([child], Combine::ElementWise | Combine::Outer, None) =
                     (product.children.as_slice(), product.combine, node.dropout)
                     && !is_root
@@ -113,15 +128,25 @@ impl Rewriter {
 
     /// Drops factors that are the constant 1 and splices in inner products of the same kind.
     fn flatten(&self, product: &mut Product) {
+        let combine = product.combine;
         let mut children: SmallVec<[NodeId; 4]> = SmallVec::new();
         for &child in &product.children {
             match self.inner(child) {
+                Some(inner) if inner.children.is_empty() => {
+                    // Of an outer product, a constant of several units repeats the others.
+                    let width = self.nodes[child.index()].width;
+                    let neutral = match combine {
+                        Combine::ElementWise => true,
+                        Combine::Outer => width == 1,
+                        Combine::Table(_) => false,
+                    };
+                    if !neutral {
+                        children.push(child);
+                    }
+                }
                 Some(inner)
-                    if product.combine == Combine::ElementWise && inner.children.is_empty() => {}
-                Some(inner)
-                    if inner.combine == product.combine
-                        && !matches!(inner.combine, Combine::Table(_))
-                        && !inner.children.is_empty()
+                    if inner.combine == combine
+                        && !matches!(combine, Combine::Table(_))
                         && self.uses_after[child.index()] == 1 =>
                 {
                     children.extend_from_slice(&inner.children);
@@ -130,10 +155,13 @@ impl Rewriter {
             }
         }
         product.children = children;
+        if product.children.is_empty() {
+            product.combine = Combine::ElementWise;
+        }
     }
 
     fn inner(&self, id: NodeId) -> Option<&Product> {
-        let node = self.circuit.node(id);
+        let node = &self.nodes[id.index()];
         match &node.kind {
             NodeKind::Product(product) if node.dropout.is_none() => Some(product),
             _ => None,
@@ -148,8 +176,8 @@ impl Rewriter {
             self.uses_after[id.index()] += uses;
             return id;
         }
-        let id = NodeId(self.circuit.nodes.len() as u32);
-        self.circuit.nodes.push(node);
+        let id = NodeId(self.nodes.len() as u32);
+        self.nodes.push(node);
         self.uses_after.push(uses);
         if let Some(key) = key {
             self.known.insert(key, id);
@@ -183,26 +211,18 @@ fn key(node: &Node) -> Key {
 }
 
 /// Drops nodes that became unreachable and renumbers the rest.
-fn compact(mut circuit: Circuit, outputs: &[NodeId]) -> (Circuit, Vec<NodeId>) {
-    let mut kept = vec![circuit.root];
-    kept.extend(outputs);
-    let reachable = reachable(&circuit, &kept);
-    let mut renamed = vec![NodeId::default(); circuit.nodes.len()];
-    let mut nodes = Vec::with_capacity(circuit.nodes.len());
-    for (index, mut node) in std::mem::take(&mut circuit.nodes).into_iter().enumerate() {
-        if !reachable[index] {
-            continue;
-        }
+fn compact(nodes: Vec<Node>, kept: &[NodeId]) -> (Vec<Node>, Vec<NodeId>) {
+    let reachable = reachable(&nodes, kept);
+    let mut renamed = vec![NodeId::default(); nodes.len()];
+    let mut left = Vec::with_capacity(nodes.len());
+    for (index, mut node) in nodes.into_iter().enumerate().filter(|(index, _)| reachable[*index]) {
         match &mut node.kind {
             NodeKind::Leaf(_) => {}
             NodeKind::Product(p) => p.children.iter_mut().for_each(|c| *c = renamed[c.index()]),
             NodeKind::Sum(s) => s.children.iter_mut().for_each(|c| *c = renamed[c.index()]),
         }
-        renamed[index] = NodeId(nodes.len() as u32);
-        nodes.push(node);
+        renamed[index] = NodeId(left.len() as u32);
+        left.push(node);
     }
-    circuit.nodes = nodes;
-    circuit.root = renamed[circuit.root.index()];
-    let outputs = outputs.iter().map(|id| renamed[id.index()]).collect();
-    (circuit, outputs)
+    (left, kept.iter().map(|id| renamed[id.index()]).collect())
 }

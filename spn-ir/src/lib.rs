@@ -4,7 +4,9 @@
 //!   scope, in topological order, with their parameters beside them.
 //! * [`layers`] describes networks as stacks of layers and lowers them to a circuit.
 //! * [`plan`] is the low-level representation the runtime executes.
-//! * [`text`] is the readable form of a circuit, [`container`] the binary one.
+//! * `graph` (feature `graph`) shows a circuit to petgraph's algorithms, without a copy.
+//! * [`text`] is the readable form of a circuit, [`container`] the binary one, [`nodes_json`] a
+//!   node list for other programs to write.
 //!
 //! This crate knows no passes, no threads and no SIMD; it evaluates nothing but parameters.
 
@@ -12,10 +14,13 @@ mod axis;
 pub mod circuit;
 pub mod constraint;
 pub mod container;
+#[cfg(feature = "graph")]
+pub mod graph;
 pub mod initializers;
 pub mod layers;
 mod named;
 pub mod node;
+pub mod nodes_json;
 pub mod parameter;
 pub mod plan;
 pub mod quantity;

@@ -4,16 +4,22 @@
 //! once in a [`ScopeTable`], so that nodes hold a small [`ScopeId`] and two scopes are equal
 //! exactly if their ids are.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 
 const WORD: usize = u64::BITS as usize;
 
-/// A set of variables, as a bit set without trailing empty words.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+/// A set of variables, as a bit set from the word of its first variable to that of its last: the
+/// scope of a leaf is one word, whatever its variable's index.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Scope {
-    words: Vec<u64>,
+    /// Index of the first word; 0 if there is none.
+    start: usize,
+    /// Neither the first nor the last one is 0, so that equal sets are equal values.
+    words: SmallVec<[u64; 2]>,
 }
 
 impl Scope {
@@ -35,18 +41,18 @@ impl Scope {
     /// Adds one variable.
     pub fn insert(&mut self, variable: usize) {
         let word = variable / WORD;
-        if word >= self.words.len() {
-            self.words.resize(word + 1, 0);
-        }
-        self.words[word] |= 1 << (variable % WORD);
+        self.cover(word, word + 1);
+        self.words[word - self.start] |= 1 << (variable % WORD);
     }
 
     /// Adds every variable of `other`.
     pub fn union_with(&mut self, other: &Self) {
-        if other.words.len() > self.words.len() {
-            self.words.resize(other.words.len(), 0);
+        if other.is_empty() {
+            return;
         }
-        for (mine, theirs) in self.words.iter_mut().zip(&other.words) {
+        self.cover(other.start, other.end());
+        let mine = &mut self.words[other.start - self.start..];
+        for (mine, theirs) in mine.iter_mut().zip(&other.words) {
             *mine |= theirs;
         }
     }
@@ -66,43 +72,73 @@ impl Scope {
     /// Whether the scope has this variable.
     #[must_use]
     pub fn contains(&self, variable: usize) -> bool {
-        self.words.get(variable / WORD).is_some_and(|word| word >> (variable % WORD) & 1 == 1)
+        self.word(variable / WORD) >> (variable % WORD) & 1 == 1
     }
 
     /// The variables of the scope, ascending.
     pub fn variables(&self) -> impl Iterator<Item = usize> + '_ {
         self.words.iter().enumerate().flat_map(|(index, &word)| {
-            (0..WORD).filter(move |bit| word >> bit & 1 == 1).map(move |bit| index * WORD + bit)
+            let first = (self.start + index) * WORD;
+            (0..WORD).filter(move |bit| word >> bit & 1 == 1).map(move |bit| first + bit)
         })
     }
 
     /// The variables that both scopes have.
     #[must_use]
     pub fn intersection(&self, other: &Self) -> Self {
-        let words = self.words.iter().zip(&other.words).map(|(a, b)| a & b).collect();
-        Self { words }.trimmed()
+        self.combine(other, |mine, theirs| mine & theirs)
     }
 
     /// The variables of this scope that `other` does not have.
     #[must_use]
     pub fn difference(&self, other: &Self) -> Self {
-        let theirs = other.words.iter().copied().chain(std::iter::repeat(0));
-        let words = self.words.iter().zip(theirs).map(|(a, b)| a & !b).collect();
-        Self { words }.trimmed()
+        self.combine(other, |mine, theirs| mine & !theirs)
     }
 
     /// Whether the two scopes have no variable in common.
     #[must_use]
     pub fn is_disjoint(&self, other: &Self) -> bool {
-        self.words.iter().zip(&other.words).all(|(a, b)| a & b == 0)
+        let common = self.start.max(other.start)..self.end().min(other.end());
+        common.into_iter().all(|word| self.word(word) & other.word(word) == 0)
     }
 
-    /// Drops empty words at the end, so that equal sets are equal values.
-    fn trimmed(mut self) -> Self {
-        while self.words.last() == Some(&0) {
-            self.words.pop();
+    /// Index behind the last word.
+    fn end(&self) -> usize {
+        self.start + self.words.len()
+    }
+
+    /// The word at this index, 0 outside.
+    fn word(&self, index: usize) -> u64 {
+        let word = index.checked_sub(self.start).and_then(|index| self.words.get(index));
+        word.copied().unwrap_or(0)
+    }
+
+    /// Makes room for the words `start..end`; the caller sets a bit in the first and the last.
+    fn cover(&mut self, start: usize, end: usize) {
+        if self.words.is_empty() {
+            self.start = start;
         }
-        self
+        if start < self.start {
+            let missing = self.start - start;
+            self.words.insert_many(0, std::iter::repeat_n(0, missing));
+            self.start = start;
+        }
+        if end > self.end() {
+            self.words.resize(end - self.start, 0);
+        }
+    }
+
+    /// Word by word over this scope's words, without empty ones at either end.
+    fn combine(&self, other: &Self, word: impl Fn(u64, u64) -> u64) -> Self {
+        let words = (self.start..self.end()).map(|at| word(self.word(at), other.word(at)));
+        let mut words: SmallVec<[u64; 2]> = words.collect();
+        while words.last() == Some(&0) {
+            words.pop();
+        }
+        let zeros = words.iter().take_while(|word| **word == 0).count();
+        words.drain(..zeros);
+        let start = if words.is_empty() { 0 } else { self.start + zeros };
+        Self { start, words }
     }
 }
 
@@ -110,11 +146,12 @@ impl Scope {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ScopeId(u32);
 
-/// Every scope of a circuit, each kept once.
+/// Every scope of a circuit, each kept once. A clone shares them.
 #[derive(Clone, Debug, Default)]
 pub struct ScopeTable {
-    scopes: Vec<Scope>,
-    ids: BTreeMap<Scope, ScopeId>,
+    scopes: Vec<Arc<Scope>>,
+    /// Only looked up, never iterated over: its order is random.
+    ids: HashMap<Arc<Scope>, ScopeId>,
 }
 
 impl ScopeTable {
@@ -124,7 +161,8 @@ impl ScopeTable {
             return id;
         }
         let id = ScopeId(self.scopes.len() as u32);
-        self.ids.insert(scope.clone(), id);
+        let scope = Arc::new(scope);
+        self.ids.insert(Arc::clone(&scope), id);
         self.scopes.push(scope);
         id
     }
@@ -176,5 +214,43 @@ mod tests {
         assert_eq!(left.variables().collect::<Vec<_>>(), [0, 5, 64, 130]);
         assert_eq!(left.len(), 4);
         assert!(left.contains(130) && !left.contains(131) && !left.contains(1000));
+    }
+
+    #[test]
+    fn set_operations_agree_with_ordered_sets() {
+        use std::collections::BTreeSet;
+
+        use rand::RngExt;
+        let mut random = crate::random::stream(5, 0);
+        for _ in 0..2000 {
+            let mut set = || -> BTreeSet<usize> {
+                let (first, length) = (random.random_range(0..300), random.random_range(1..300));
+                let count = random.random_range(0..6);
+                (0..count).map(|_| first + random.random_range(0..length)).collect()
+            };
+            let (left, right) = (set(), set());
+            // Inserted in opposite orders: what a set is must not depend on how it came to be.
+            let scope = |set: &BTreeSet<usize>| Scope::from_variables(set.iter().copied());
+            let backwards =
+                |set: &BTreeSet<usize>| Scope::from_variables(set.iter().rev().copied());
+            let (a, b) = (scope(&left), backwards(&right));
+            assert_eq!(backwards(&left), a);
+            assert_eq!(a.intersection(&b), scope(&(&left & &right)));
+            assert_eq!(a.difference(&b), scope(&(&left - &right)));
+            let mut union = a.clone();
+            union.union_with(&b);
+            assert_eq!(union, scope(&(&left | &right)));
+            assert_eq!(a.is_disjoint(&b), left.is_disjoint(&right));
+            assert_eq!(a.variables().collect::<BTreeSet<_>>(), left);
+            assert_eq!((a.len(), a.is_empty()), (left.len(), left.is_empty()));
+            assert!((0..700).all(|v| a.contains(v) == left.contains(&v)));
+        }
+    }
+
+    #[test]
+    fn far_variables_take_no_room() {
+        let scope = Scope::from_variables([1 << 40]);
+        assert_eq!(scope.words.len(), 1);
+        assert_eq!(scope.variables().collect::<Vec<_>>(), [1 << 40]);
     }
 }

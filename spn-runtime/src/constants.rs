@@ -128,7 +128,6 @@ impl<E: Number> Constants<E> {
             pack(outputs, inputs, |o, i| weights[i * outputs + o], reverse);
         });
     }
-
 }
 
 impl<E> Constants<E> {

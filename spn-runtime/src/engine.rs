@@ -10,8 +10,8 @@ use crate::constants::Constants;
 use crate::kernels::dropout::{self, Dropping};
 use crate::kernels::input::{self, SampleStatistics, TileRows};
 use crate::kernels::leaf::{self, LeafDerivatives};
-use crate::kernels::sum_product::{self, Block, Reverse};
 use crate::kernels::root::{self, RootWeights};
+use crate::kernels::sum_product::{self, Block, Reverse};
 use crate::kernels::{Place, product};
 use crate::simd::{Element, Isa, Level, dispatch};
 use crate::workspace::{Purpose, Workspace, slot_rows};
@@ -96,12 +96,7 @@ impl<'a, E: Element> Engine<'a, E> {
 
     /// Loads the rows and runs every step and the root.
     #[inline(always)]
-    fn forward<I: Isa>(
-        &self,
-        isa: I,
-        rows: TileRows<'_, E>,
-        workspace: &mut Workspace<E>,
-    ) {
+    fn forward<I: Isa>(&self, isa: I, rows: TileRows<'_, E>, workspace: &mut Workspace<E>) {
         let plan = self.plan;
         let place = self.place(rows.tile);
         workspace.fit(plan, rows.tile, self.purpose);
@@ -229,7 +224,15 @@ impl<'a, E: Element> Engine<'a, E> {
             let children = reverse.children || wanted.inputs || wanted.all_flows;
             let parameters = reverse.parameters && wanted.quantities.is_some();
             let index = reverse.step as usize;
-            self.reverse_step(isa, place, rows, index, workspace, &mut wanted, (parameters, children));
+            self.reverse_step(
+                isa,
+                place,
+                rows,
+                index,
+                workspace,
+                &mut wanted,
+                (parameters, children),
+            );
         }
     }
 

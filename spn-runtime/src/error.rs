@@ -27,7 +27,9 @@ pub enum RunError {
         expected: usize,
     },
     /// A label that is no class of the network.
-    #[error("label {label} of row {row} is out of range: the network has {classes} classes, from 0")]
+    #[error(
+        "label {label} of row {row} is out of range: the network has {classes} classes, from 0"
+    )]
     LabelOutOfRange {
         /// The row.
         row: usize,

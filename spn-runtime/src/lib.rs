@@ -19,7 +19,5 @@ mod workspace;
 pub use error::RunError;
 pub use executable::{Executable, ExecutableOptions, Number};
 pub use kernels::dropout::Dropping;
-pub use query::{
-    Completion, CompletionOptions, CompletionRule, Gradient, GradientOptions,
-};
+pub use query::{Completion, CompletionOptions, CompletionRule, Gradient, GradientOptions};
 pub use rows::{Rows, Statistics};

@@ -41,7 +41,11 @@ impl<'a, E: Copy> Rows<'a, E> {
     /// If the stride is shorter than a row, or the values are no whole number of rows.
     pub fn with_stride(values: &'a [E], columns: usize, stride: usize) -> Result<Self, RunError> {
         // The last row need not be followed by a gap.
-        let count = if values.is_empty() { 0 } else { values.len().saturating_sub(columns) / stride.max(1) + 1 };
+        let count = if values.is_empty() {
+            0
+        } else {
+            values.len().saturating_sub(columns) / stride.max(1) + 1
+        };
         let expected = if count == 0 { 0 } else { (count - 1) * stride + columns };
         let found = values.len();
         if stride < columns || columns == 0 || (found != expected && found != count * stride) {

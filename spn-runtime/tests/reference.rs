@@ -58,7 +58,8 @@ fn check_values<E: Number>(sample: &Sample, rows: &[Vec<f64>], level: Level, tol
         let expected = reference[circuit.root.index()][0];
         compare_each(&likelihoods[index..=index], &[expected], tolerance).unwrap();
         let expected = spn_testkit::root_joints(circuit, row, None);
-        compare_each(&joints[index * classes..(index + 1) * classes], &expected, tolerance).unwrap();
+        compare_each(&joints[index * classes..(index + 1) * classes], &expected, tolerance)
+            .unwrap();
     }
 }
 
@@ -161,7 +162,7 @@ proptest! {
 
     #[test]
     fn nothing_observed_is_exactly_log_one(
-        // Weights of very different magnitudes can make rounding jump over 1, see `settle.rs`.
+        // Where a weight is 1 up to others that are nearly 0, no weight can take up the rest.
         (sample, _) in circuits_with_rows(
             CircuitOptions { extreme: false, ..CircuitOptions::default() },
             RowOptions::default(),

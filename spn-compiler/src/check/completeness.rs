@@ -11,10 +11,12 @@ pub(super) fn check(finder: &mut Finder<'_>, id: NodeId, node: &Node) {
     let Some((&first, rest)) = sum.children.split_first() else { return };
     let expected = circuit.node(first).scope;
     if let Some(&other) = rest.iter().find(|child| circuit.node(**child).scope != expected) {
-        let (left, right) = (circuit.scope(first), circuit.scope(other));
-        let mut variables: Vec<usize> = left.difference(right).variables().collect();
-        variables.extend(right.difference(left).variables());
-        variables.sort_unstable();
-        finder.report(id, ProblemKind::Incomplete { children: (first, other), variables });
+        finder.report(id, || {
+            let (left, right) = (circuit.scope(first), circuit.scope(other));
+            let mut variables: Vec<usize> = left.difference(right).variables().collect();
+            variables.extend(right.difference(left).variables());
+            variables.sort_unstable();
+            ProblemKind::Incomplete { children: (first, other), variables }
+        });
     }
 }

@@ -13,14 +13,13 @@ pub(super) fn check(finder: &mut Finder<'_>, id: NodeId, node: &Node) {
         let scope = circuit.scope(child);
         if !seen.is_disjoint(scope) {
             // Only now look for the partner: valid products stay linear in their children.
-            let earlier = &product.children[..index];
-            let partner = earlier.iter().find(|other| !circuit.scope(**other).is_disjoint(scope));
-            if let Some(&partner) = partner {
-                let shared = circuit.scope(partner).intersection(scope);
-                let variables = shared.variables().collect();
-                let children = (partner, child);
-                finder.report(id, ProblemKind::NotDecomposable { children, variables });
-            }
+            finder.report(id, || {
+                let overlaps = |other: &&NodeId| !circuit.scope(**other).is_disjoint(scope);
+                // There is one: together the earlier children overlap.
+                let partner = *product.children[..index].iter().find(overlaps).unwrap_or(&child);
+                let variables = circuit.scope(partner).intersection(scope).variables().collect();
+                ProblemKind::NotDecomposable { children: (partner, child), variables }
+            });
             return;
         }
         seen.union_with(scope);

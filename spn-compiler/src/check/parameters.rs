@@ -33,7 +33,7 @@ pub(super) fn check<'a>(finder: &mut Finder<'_>, nodes: impl Iterator<Item = (No
             NodeKind::Product(_) => None,
         };
         if let Some(kind) = problem {
-            finder.report(id, kind);
+            finder.report(id, || kind);
         }
     }
 }
@@ -62,11 +62,17 @@ fn leaf_problem(values: &[Vec<f64>], leaf: &Leaf, width: usize) -> Option<Proble
         }
         LeafFamily::Categorical { states, probabilities } => {
             let states = *states as usize;
-            let units = width * leaf.variables.len();
-            let table = part(values, *probabilities, units * states);
-            distributions("probability", table, units, |unit| {
-                table[unit * states..(unit + 1) * states].iter().sum()
-            })
+            let variables = leaf.variables.len();
+            let rows = width * variables;
+            let table = part(values, *probabilities, rows * states);
+            let total = |row: usize| table[row * states..(row + 1) * states].iter().sum();
+            match distributions("probability", table, rows, total) {
+                // A component has one distribution for each of its variables.
+                Some(ProblemKind::NotNormalised { unit: row, total }) => {
+                    Some(ProblemKind::NotNormalised { unit: row / variables, total })
+                }
+                other => other,
+            }
         }
     }
 }

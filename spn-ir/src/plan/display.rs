@@ -2,17 +2,23 @@
 
 use std::fmt;
 
-use super::{LeafKernel, Pick, Plan, SlotId, Step, Term};
+use super::{LeafKernel, Pick, Plan, ReverseStep, SlotId, Step, Term};
 use crate::{Formula, LocationScale, Normalisation, ParameterId, Slice};
+
+/// How many names of a list are written before the rest becomes `…`.
+const SHOWN: usize = 4;
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let slots = self.slots.len();
+        let count = |count: usize, noun: &str| {
+            format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+        };
         writeln!(
             f,
-            "plan: {} variables, {} steps, {slots} slots",
-            self.variables,
-            self.steps.len()
+            "plan: {}, {}, {}",
+            count(self.variables as usize, "variable"),
+            count(self.steps.len(), "step"),
+            count(self.slots.len(), "slot")
         )?;
         for remark in &self.remarks {
             writeln!(f, "  remark: {remark}")?;
@@ -26,77 +32,119 @@ impl fmt::Display for Plan {
         for (index, step) in self.steps.iter().enumerate() {
             writeln!(f, "  {index}: {}", self.step_text(step))?;
         }
-        let weights = self.root.weights.map_or("1".to_owned(), |slice| self.slice_text(slice));
-        let terms = terms_text(&self.root.terms);
-        writeln!(f, "  root: sum {} -> 1 of {terms}, weights {weights}", self.root.inputs)?;
+        writeln!(f, "  root: {}", self.root_text())?;
+        if !self.outputs.is_empty() {
+            writeln!(f, "  outputs: {}", slot_names(&self.outputs))?;
+        }
         let (inference, training) = (self.inference.rows, self.training.rows);
         writeln!(f, "  memory: {inference} rows for inference, {training} for training")
     }
 }
 
 impl Plan {
-    /// The reverse pass as text, one line for each step in the order in which they run.
+    /// The reverse pass as text, one line for each step in the order in which they run: flows of
+    /// which slots go to which, and which parameters get gradients.
     #[must_use]
     pub fn reverse_text(&self) -> String {
-        let mut text = String::from("reverse:\n  root: joints -> flows of its terms\n");
+        let mut text = String::from("reverse:\n");
+        let gradients = self.gradients_text(self.root.weights.into_iter());
+        let factors = slot_names(&self.root.factors);
+        text.push_str(&format!("  root: joints -> {factors}{gradients}\n"));
         for reverse in &self.reverse {
-            let step = &self.steps[reverse.step as usize];
-            let mut does = Vec::new();
-            if reverse.parameters {
-                does.push("accumulates parameters");
-            }
-            if reverse.children {
-                does.push("passes flows on");
-            }
-            if does.is_empty() {
-                does.push("nothing to do");
-            }
-            let name = match step {
-                Step::Leaf(_) => "leaf",
-                Step::Product(_) => "product",
-                Step::SumProduct(_) => "sum-product",
-                Step::Dropout(_) => "dropout",
-            };
-            text.push_str(&format!("  {}: {name} {}\n", reverse.step, does.join(", ")));
+            text.push_str(&format!("  {}: {}\n", reverse.step, self.reverse_step_text(reverse)));
         }
         text
     }
 
-    fn step_text(&self, step: &Step) -> String {
-        match step {
+    fn reverse_step_text(&self, reverse: &ReverseStep) -> String {
+        let step = &self.steps[reverse.step as usize];
+        let (name, slices): (&str, Vec<Slice>) = match step {
             Step::Leaf(step) => {
-                let first = step.instances.first();
-                let slices = first.into_iter().flat_map(|i| i.first.into_iter().chain(i.second));
-                let slices: Vec<String> = slices.map(|slice| self.slice_text(slice)).collect();
-                let parameters =
-                    if slices.is_empty() { String::new() } else { ", parameters ".to_owned() };
-                format!(
-                    "leaf {} x{} over {} of {} variables{parameters}{}{}",
-                    kernel_text(step.kernel),
-                    step.width,
-                    step.dimensions,
-                    self.variables,
-                    slices.join(" "),
-                    instances_text(step.instances.len(), step.instances.iter().map(|i| i.output)),
-                )
+                let slices =
+                    step.instances.iter().flat_map(|i| i.first.into_iter().chain(i.second));
+                ("leaf", slices.collect())
             }
-            Step::Product(step) => format!(
-                "product {}{}",
-                term_text(&step.term),
-                instances_text(step.outputs.len(), step.outputs.iter().copied())
+            Step::Product(_) => ("product", Vec::new()),
+            Step::SumProduct(step) => {
+                ("sum-product", step.instances.iter().map(|i| i.weights).collect())
+            }
+            Step::Dropout(_) => ("dropout", Vec::new()),
+        };
+        if !reverse.parameters && !reverse.children {
+            return format!("{name} skipped: nothing to train at or below it");
+        }
+        let mut text = format!("{name} {}", slot_names(&step.outputs().collect::<Vec<_>>()));
+        if reverse.children {
+            text.push_str(&format!(" -> {}", slot_names(&step.inputs().collect::<Vec<_>>())));
+        }
+        if reverse.parameters {
+            text.push_str(&self.gradients_text(slices.into_iter()));
+        }
+        text
+    }
+
+    /// `; gradients of w`, the trainable parameters behind these slices.
+    fn gradients_text(&self, slices: impl Iterator<Item = Slice>) -> String {
+        let quantities = slices.map(|slice| &self.quantities[slice.quantity.index()]);
+        let ids = quantities.flat_map(|quantity| quantity.formula.parameters());
+        let parameters = ids.map(|id| self.parameters.get(id)).filter(|p| p.trainable);
+        match some_of(parameters.map(|parameter| parameter.name.clone())) {
+            names if names.is_empty() => names,
+            names => format!("; gradients of {names}"),
+        }
+    }
+
+    fn step_text(&self, step: &Step) -> String {
+        let shape = match step {
+            Step::Leaf(step) => format!("leaf {} x{}", step.kernel, step.width),
+            Step::Product(step) => format!("product of {}", step.term),
+            Step::SumProduct(step) => {
+                format!("sum-product {} -> {} of {}", step.inputs, step.width, runs(&step.terms))
+            }
+            Step::Dropout(_) => "dropout".to_owned(),
+        };
+        let (reads, slices) = match step {
+            Step::Leaf(step) => {
+                let each = step.dimensions as usize;
+                let variables = step.variables.iter().map(|v| format!("x{}", v.0));
+                let slices =
+                    step.instances.iter().flat_map(|i| i.first.into_iter().chain(i.second));
+                (groups(variables, each), slices.collect())
+            }
+            Step::SumProduct(step) => {
+                let reads = groups(step.factors.iter().map(slot_name), step.factors_each());
+                (reads, step.instances.iter().map(|i| i.weights).collect())
+            }
+            Step::Product(step) => {
+                (groups(step.factors.iter().map(slot_name), step.term.factors as usize), Vec::new())
+            }
+            Step::Dropout(step) => {
+                (groups(step.instances.iter().map(|i| slot_name(&i.0)), 1), Vec::new())
+            }
+        };
+        let outputs: Vec<SlotId> = step.outputs().collect();
+        format!("{shape}{reads}{} -> {}", self.parameters_text(&slices), slot_names(&outputs))
+    }
+
+    fn root_text(&self) -> String {
+        let root = &self.root;
+        let reads = groups(root.factors.iter().map(slot_name), root.factors.len());
+        match root.weights {
+            None => format!("the value of{}", reads.trim_start_matches(':')),
+            Some(slice) => format!(
+                "sum {} -> 1 of {}{reads}{}",
+                root.inputs,
+                runs(&root.terms),
+                self.parameters_text(&[slice])
             ),
-            Step::SumProduct(step) => format!(
-                "sum-product {} -> {} of {}, weights {}{}",
-                step.inputs,
-                step.width,
-                terms_text(&step.terms),
-                step.instances.first().map_or(String::new(), |i| self.slice_text(i.weights)),
-                instances_text(step.instances.len(), step.instances.iter().map(|i| i.output))
-            ),
-            Step::Dropout(step) => format!(
-                "dropout{}",
-                instances_text(step.instances.len(), step.instances.iter().map(|i| i.1))
-            ),
+        }
+    }
+
+    /// `, parameters w`: what the steps' slices are computed from.
+    fn parameters_text(&self, slices: &[Slice]) -> String {
+        match some_of(slices.iter().map(|slice| self.slice_text(*slice))) {
+            names if names.is_empty() => names,
+            names => format!(", parameters {names}"),
         }
     }
 
@@ -117,30 +165,81 @@ impl Plan {
     }
 }
 
-fn kernel_text(kernel: LeafKernel) -> String {
-    match kernel {
-        LeafKernel::LocationScale(LocationScale::Normal) => "normal".to_owned(),
-        LeafKernel::LocationScale(LocationScale::Cauchy) => "cauchy".to_owned(),
-        LeafKernel::LocationScale(LocationScale::Laplace) => "laplace".to_owned(),
-        LeafKernel::Indicator => "indicator".to_owned(),
-        LeafKernel::Categorical { states } => format!("categorical({states})"),
+impl fmt::Display for LeafKernel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::LocationScale(LocationScale::Normal) => f.write_str("normal"),
+            Self::LocationScale(LocationScale::Cauchy) => f.write_str("cauchy"),
+            Self::LocationScale(LocationScale::Laplace) => f.write_str("laplace"),
+            Self::Indicator => f.write_str("indicator"),
+            Self::Categorical { states } => write!(f, "categorical({states})"),
+        }
     }
 }
 
-/// ` · 16 blocks -> s4..s19`
-fn instances_text(count: usize, outputs: impl Iterator<Item = SlotId>) -> String {
-    let outputs: Vec<SlotId> = outputs.collect();
-    match (outputs.first(), outputs.last()) {
-        (Some(first), Some(last)) if count > 1 => {
-            format!(" · {count} blocks -> s{}..s{}", first.0, last.0)
+/// What is multiplied, with its rows: `outer 2 x16` is all combinations of 2 factors, 16 rows.
+impl fmt::Display for Term {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (rows, factors) = (self.rows, self.factors);
+        match (&self.pick, factors) {
+            (_, 0) => write!(f, "one x{rows}"),
+            (Pick::Same, 1) => write!(f, "block x{rows}"),
+            (Pick::Same, _) => write!(f, "element-wise {factors} x{rows}"),
+            (Pick::Outer { .. }, _) => write!(f, "outer {factors} x{rows}"),
+            (Pick::Table(id), _) => write!(f, "pick t{} {factors} x{rows}", id.0),
         }
-        (Some(first), _) => format!(" -> s{}", first.0),
-        _ => String::new(),
+    }
+}
+
+fn slot_name(slot: &SlotId) -> String {
+    format!("s{}", slot.0)
+}
+
+/// `s4-s19` where slots follow each other, else the first ones by name.
+fn slot_names(slots: &[SlotId]) -> String {
+    let consecutive = slots.windows(2).all(|pair| pair[1].0 == pair[0].0.wrapping_add(1));
+    match slots {
+        [] => "nothing".to_owned(),
+        [first, .., last] if consecutive && slots.len() > 2 => format!("s{}-s{}", first.0, last.0),
+        _ => some_of(slots.iter().map(slot_name)),
+    }
+}
+
+/// The first few different names of a list, separated by blanks.
+fn some_of(names: impl Iterator<Item = String>) -> String {
+    let mut shown: Vec<String> = Vec::new();
+    for name in names {
+        if shown.contains(&name) {
+            continue;
+        }
+        if shown.len() == SHOWN {
+            shown.push("…".to_owned());
+            break;
+        }
+        shown.push(name);
+    }
+    shown.join(" ")
+}
+
+/// What blocks read, `each` names for one block: `: s0 s1`, or `: [s0 s1] [s2 s3] … (16 blocks)`.
+fn groups(names: impl ExactSizeIterator<Item = String>, each: usize) -> String {
+    let blocks = names.len().checked_div(each).unwrap_or(0);
+    let names: Vec<String> = names.take(each * SHOWN.min(blocks)).collect();
+    match blocks {
+        0 => String::new(),
+        1 => format!(": {}", names.join(" ")),
+        _ => {
+            let shown = names.chunks(each).map(|block| format!("[{}]", block.join(" ")));
+            let shown: Vec<String> = shown.collect();
+            let rest =
+                if blocks > SHOWN { format!(" … ({blocks} blocks)") } else { String::new() };
+            format!(": {}{rest}", shown.join(" "))
+        }
     }
 }
 
 /// Terms of one shape are written once with their number.
-fn terms_text(terms: &[Term]) -> String {
+fn runs(terms: &[Term]) -> String {
     let mut runs: Vec<(usize, &Term)> = Vec::new();
     for term in terms {
         match runs.last_mut() {
@@ -149,19 +248,8 @@ fn terms_text(terms: &[Term]) -> String {
         }
     }
     let texts = runs.into_iter().map(|(count, term)| match count {
-        1 => term_text(term),
-        _ => format!("{count} × {}", term_text(term)),
+        1 => term.to_string(),
+        _ => format!("{count} × {term}"),
     });
     texts.collect::<Vec<_>>().join(" + ")
-}
-
-fn term_text(term: &Term) -> String {
-    let (rows, factors) = (term.rows, term.factors);
-    match (&term.pick, factors) {
-        (_, 0) => format!("one x{rows}"),
-        (Pick::Same, 1) => format!("block x{rows}"),
-        (Pick::Same, _) => format!("element-wise {factors} x{rows}"),
-        (Pick::Outer { .. }, _) => format!("outer {factors} x{rows}"),
-        (Pick::Table(id), _) => format!("pick{} {factors} x{rows}", id.0),
-    }
 }

@@ -7,11 +7,12 @@
 //! addresses; two compilations of one circuit give the same plan, byte for byte.
 
 mod display;
+mod memory_text;
 mod verify;
 
-pub use verify::{Place, PlanError};
 #[cfg(test)]
 pub(crate) use verify::tests::sample as sample_plan;
+pub use verify::{Place, PlanError};
 
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;

@@ -45,9 +45,7 @@ impl Dropping<'_> {
     fn keeps(&self, dropout: &Dropout, row: usize, unit: u32, width: u32) -> bool {
         match *self {
             Self::Off => true,
-            Self::Given(keeps) => {
-                keeps(dropout.stream, row, dropout.first + unit * dropout.stride)
-            }
+            Self::Given(keeps) => keeps(dropout.stream, row, dropout.first + unit * dropout.stride),
             Self::Random { seed, step } => {
                 let noise = |unit| Self::noise(seed, step, dropout, row, unit);
                 noise(unit) > dropout.rate

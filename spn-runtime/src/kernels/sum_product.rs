@@ -137,12 +137,7 @@ fn exponentiate<I: Isa, E: Element>(isa: I, tile: usize, rows: &mut [E], maximum
 /// `s ← ln s + maximum`; returns whether any `s` is too small to be certain, in whose place NaN
 /// is left. Where every input is log 0, so is the result, for certain.
 #[inline(always)]
-fn take_logarithms<I: Isa, E: Element>(
-    isa: I,
-    tile: usize,
-    sums: &mut [E],
-    maximum: &[E],
-) -> bool {
+fn take_logarithms<I: Isa, E: Element>(isa: I, tile: usize, sums: &mut [E], maximum: &[E]) -> bool {
     let lanes = LanesOf::<I, E>::N;
     let lowest = LanesOf::<I, E>::splat(isa, E::from_f64(LOG_ZERO));
     let zero = LanesOf::<I, E>::splat(isa, E::ZERO);

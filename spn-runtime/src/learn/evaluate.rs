@@ -2,8 +2,8 @@
 
 use crate::executable::Number;
 use crate::learn::Objective;
-use crate::simd::Real;
 use crate::learn::objective::check_labels;
+use crate::simd::Real;
 use crate::{Executable, Rows, RunError};
 
 /// How well a network does on a data set.
@@ -37,7 +37,8 @@ pub fn evaluate<E: Number>(
         let label = labels.map_or(0, |labels| labels[row] as usize);
         quality.log_likelihood -= Objective::Generative.loss(&joints, 0);
         quality.loss += objective.loss(&joints, label);
-        let best = (0..classes).fold(0, |b, class| if joints[class] > joints[b] { class } else { b });
+        let best =
+            (0..classes).fold(0, |b, class| if joints[class] > joints[b] { class } else { b });
         correct += usize::from(best == label);
     }
     let count = rows.len().max(1) as f64;

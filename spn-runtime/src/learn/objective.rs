@@ -97,9 +97,12 @@ impl<E: Element> TileLoss<'_, E> {
             }
             let sign = if self.objective == Objective::Discriminative { 1.0 } else { -1.0 };
             if self.objective != Objective::Joint {
-                for class in 0..classes {
-                    let posterior = (joint(class) - total).exp();
-                    seeds[class * self.tile + sample] = E::from_f64(sign * weight * posterior);
+                // Total and joints are rounded each on its own. Posteriors that do not sum to 1
+                // would leave a common flow where those of all classes nearly cancel.
+                let posteriors = || (0..classes).map(|class| (joint(class) - total).exp());
+                let factor = sign * weight / posteriors().sum::<f64>();
+                for (class, posterior) in posteriors().enumerate() {
+                    seeds[class * self.tile + sample] = E::from_f64(factor * posterior);
                 }
             }
             if let Some(label) = label.filter(|_| self.objective.needs_labels()) {

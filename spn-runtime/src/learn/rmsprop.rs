@@ -1,4 +1,5 @@
-//! RMSprop (Hinton 2012), as in Keras: the step is divided by the root of a running mean square.
+//! RMSprop (Hinton 2012), as in the reference library's Keras 2: the step is divided by the root of
+//! a running mean square, plus epsilon. (Keras 3 adds epsilon below the root.)
 
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +12,7 @@ use crate::Number;
 pub struct RmsProp {
     /// Decay of the mean square.
     pub rho: f64,
-    /// Added to the mean square.
+    /// Added to the root of the mean square.
     pub epsilon: f64,
 }
 
@@ -38,7 +39,7 @@ impl Rule for RmsProp {
         let [squares, _] = slots;
         for ((value, &g), square) in values.iter_mut().zip(gradient).zip(squares) {
             *square = rho * *square + (E::ONE - rho) * g * g;
-            *value -= rate * g / (*square + epsilon).sqrt();
+            *value -= rate * g / (square.sqrt() + epsilon);
         }
     }
 }

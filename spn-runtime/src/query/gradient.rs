@@ -157,7 +157,8 @@ impl<E: Number> Executable<E> {
         inputs.resize(rows.len() * columns, E::ZERO);
         let rows_each = tiles_each * tile;
         self.install(|| {
-            let mut parts: Vec<&mut [E]> = inputs.chunks_mut((rows_each * columns).max(1)).collect();
+            let mut parts: Vec<&mut [E]> =
+                inputs.chunks_mut((rows_each * columns).max(1)).collect();
             parts.resize_with(count, Default::default);
             let jobs = groups.par_iter_mut().zip(parts).enumerate();
             jobs.for_each(|(index, (group, inputs))| {

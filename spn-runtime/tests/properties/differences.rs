@@ -16,9 +16,9 @@ const OBJECTIVES: [Objective; 3] =
     [Objective::Generative, Objective::Joint, Objective::Discriminative];
 
 /// How many circuits, rows of each, and values of each parameter.
-const CIRCUITS: u64 = 120;
+const CIRCUITS: u64 = 60;
 const ROWS: usize = 3;
-const VALUES: usize = 4;
+const VALUES: usize = 2;
 
 /// A central difference with its first error term removed (Richardson).
 fn slope(mut f: impl FnMut(f64) -> f64, x: f64) -> f64 {
