@@ -53,41 +53,62 @@ fn settle_column<E: Element>(column: &mut [E], missing: E) {
     if missing.to_f64().abs() > FEW * E::EPSILON.to_f64() {
         column.iter_mut().for_each(|weight| *weight += *weight * missing);
     }
+    // Rows whose tipping jumped over 1, because the additions behind it rounded the other way too.
+    let mut excluded = vec![false; column.len()];
+    let mut total = sum(column);
     for _ in 0..ROUNDS {
-        let total = column.iter().fold(E::ZERO, |total, weight| total + *weight);
         if total == E::ONE {
             return;
         }
-        let Some((row, weight)) = cheapest_tip(column, total < E::ONE) else { return };
-        column[row] = weight;
+        let up = total < E::ONE;
+        let Some((row, weight)) = cheapest_tip(column, up, &excluded) else { return };
+        let before = std::mem::replace(&mut column[row], weight);
+        let tipped = sum(column);
+        if tipped != E::ONE && (tipped < E::ONE) != up {
+            column[row] = before;
+            excluded[row] = true;
+        } else {
+            total = tipped;
+        }
     }
+}
+
+/// The sum in the kernels' order.
+fn sum<E: Element>(column: &[E]) -> E {
+    column.iter().fold(E::ZERO, |total, weight| total + *weight)
 }
 
 /// The addition that is tipped up or down with the smallest relative change of its weight: its row
 /// and the new weight. `None` if every change would show.
-fn cheapest_tip<E: Element>(column: &[E], up: bool) -> Option<(usize, E)> {
+fn cheapest_tip<E: Element>(column: &[E], up: bool, excluded: &[bool]) -> Option<(usize, E)> {
     let half = E::from_f64(0.5);
     let mut best: Option<(usize, E)> = None;
     let mut least = LARGEST_CHANGE * E::EPSILON.to_f64();
     let mut before = E::ZERO;
     for (row, &weight) in column.iter().enumerate() {
-        let after = before + weight;
-        // What the addition rounded away, exactly (Knuth's two-sum).
-        let added = after - before;
-        let rest = (before - (after - added)) + (weight - added);
+        let start = before;
+        let after = start + weight;
         before = after;
-        if after < half || weight <= E::ZERO {
+        // What the addition rounded away, exactly (Knuth's two-sum).
+        let added = after - start;
+        let rest = (start - (after - added)) + (weight - added);
+        if after < half || weight <= E::ZERO || excluded[row] {
             continue;
         }
         // Half the distance of the numbers around the result, below 1 or above.
         let middle = if after < E::ONE { E::EPSILON * half * half } else { E::EPSILON * half };
         let distance = if up { middle - rest } else { middle + rest };
         let cost = distance.to_f64() / weight.to_f64();
-        if cost < least {
-            // One unit in the last place beyond the middle, which itself may round either way.
-            let beyond = distance + weight * E::EPSILON;
-            least = cost;
-            best = Some((row, if up { weight + beyond } else { weight - beyond }));
+        if cost >= least {
+            continue;
+        }
+        // The middle itself may round either way; then a unit in the weight's last place more.
+        let sign = if up { E::ONE } else { -E::ONE };
+        let beyond = [E::ZERO, half, E::ONE].map(|units| distance + weight * E::EPSILON * units);
+        let changed = beyond.map(|change| weight + sign * change);
+        let tips = |new: &E| if up { start + *new > after } else { start + *new < after };
+        if let Some(new) = changed.into_iter().find(tips) {
+            (least, best) = (cost, Some((row, new)));
         }
     }
     best
