@@ -1,4 +1,46 @@
-//! Placeholder head, written with the crate.
+//! The `spn` command: compile, train and query sum-product networks from the command line.
+//!
+//! [`run`] reads the command line, runs one of the [`commands`] and prints its answer. On the way
+//! lie [`model`] (every kind of MODEL file), [`data`] (every kind of DATA file), [`training`],
+//! [`picture`] and [`output`] (files that appear whole or not at all).
+//!
+//! Exit codes: 0 done, 1 the answer is "no" (an invalid network), 2 wrong use or unreadable input.
+
+mod answer;
+mod arguments;
+pub mod commands;
 pub mod data;
+mod failure;
+mod format;
+mod hidden;
+pub mod model;
 pub mod output;
 pub mod picture;
+pub mod precision;
+mod prepared;
+mod session;
+pub mod training;
+
+pub use answer::Answer;
+pub use failure::{Exit, Failure};
+pub use session::Session;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// Runs the command that the process was started with.
+#[must_use]
+pub fn run() -> ExitCode {
+    let arguments = match commands::CommandLine::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return answer::print_usage(&error),
+    };
+    let json = arguments.global.json;
+    let answer = Session::start(&arguments.global)
+        .and_then(|session| arguments.command.run(&session));
+    match answer {
+        Ok(answer) => answer.print(json),
+        Err(failure) => failure.print(json),
+    }
+}

@@ -10,7 +10,8 @@
 //! `top/<i>/…`. Variable `t · V + v` is variable `v` of step `t` of the active sequence; the first
 //! step's previous interface is the constant log 1. The reference pads sequences on the left and
 //! masks; here shorter sequences are other circuits over the same parameters, which gives the
-//! same values without multiplying -inf by 0.
+//! same values without multiplying -inf by 0. Gradients are the same with
+//! [`DynamicModel::unroll_padded`].
 
 use serde_json::Value;
 
@@ -168,6 +169,12 @@ fn combine(interface: TensorShape) -> Result<TensorShape, LayerError> {
         .map_err(|problem| LayerError::Parts { reason: format!("interface_t0: {problem}") })
 }
 
+/// A tensor of constants log 1.
+fn ones(shape: (usize, usize, usize)) -> Tensor {
+    let cells = vec![Cell::padding(shape.2 as u32); shape.0 * shape.1];
+    Tensor::of_units(shape, cells)
+}
+
 fn output(checked: &[CheckedLayer], otherwise: TensorShape) -> TensorShape {
     checked.last().map_or(otherwise, |layer| layer.output)
 }
@@ -197,6 +204,27 @@ impl DynamicModel {
     /// If the length is 0, the circuit would be too large, or the network or the parameters were
     /// changed since they were checked and no longer fit.
     pub fn unroll(&self, length: usize) -> Result<Unrolled, LayerError> {
+        self.unroll_behind(None, length)
+    }
+
+    /// Makes the circuit for sequences of `length` steps behind padding, as the reference computes
+    /// them: the first step's previous interface is not the constant log 1, but what
+    /// `interface_t_minus_1` makes of constants. With normalised weights that is log 1 all the
+    /// same; only its derivatives with respect to these weights are not 0. Use it to reproduce the
+    /// reference's training on sequences of different lengths.
+    ///
+    /// # Errors
+    /// As [`unroll`](Self::unroll).
+    pub fn unroll_padded(&self, length: usize) -> Result<Unrolled, LayerError> {
+        let checked = self.checked()?;
+        let start = TensorShape::of_variables(&self.network.variables)?;
+        let combined = combine(output(&checked.interface_t0, start))?;
+        let shape = combined.units().map_err(|problem| self.at_top(problem))?;
+        self.unroll_behind(Some(ones(shape)), length)
+    }
+
+    /// The circuit whose first step follows on a step with these combined interfaces.
+    fn unroll_behind(&self, before: Option<Tensor>, length: usize) -> Result<Unrolled, LayerError> {
         let checked = self.checked()?;
         let variables = self.network.variable_count()?;
         self.check_length(length, variables, &checked)?;
@@ -208,7 +236,11 @@ impl DynamicModel {
         });
         let step = Step { index: 0, count: length, dynamic: true };
         let mut lowering = Lowering::new(variables, step, &self.parameters, names.collect());
-        let mut previous = None;
+        let interface = Part::InterfaceTMinus1;
+        let mut previous = match before {
+            Some(before) => Some(self.lower_part(interface, &checked, &before, &mut lowering)?),
+            None => None,
+        };
         let mut steps = Vec::with_capacity(length);
         for index in 0..length {
             lowering.step.index = index;
@@ -216,8 +248,7 @@ impl DynamicModel {
             let top = self.lower_part(Part::Top, &checked, &combined, &mut lowering)?;
             steps.push(self.root(&top)?);
             if index + 1 < length {
-                let part = Part::InterfaceTMinus1;
-                previous = Some(self.lower_part(part, &checked, &combined, &mut lowering)?);
+                previous = Some(self.lower_part(interface, &checked, &combined, &mut lowering)?);
             }
         }
         let root = steps.last().copied().unwrap_or_default();
@@ -240,9 +271,7 @@ impl DynamicModel {
         let constant = match previous {
             Some(_) => None,
             None => {
-                let shape = current.shape.units().map_err(parts)?;
-                let cells = vec![Cell::padding(shape.2 as u32); shape.0 * shape.1];
-                Some(Tensor::of_units(shape, cells))
+                Some(ones(current.shape.units().map_err(parts)?))
             }
         };
         match previous.or(constant.as_ref()) {

@@ -20,7 +20,7 @@
 //! `scale`: thousands of nodes with a tensor each would be slow.
 //!
 //! No text makes the reader panic, and memory stays within a multiple of the text's length and
-//! [`MAXIMUM_SCOPE_BYTES`](crate::text::MAXIMUM_SCOPE_BYTES).
+//! [`MAXIMUM_SCOPE_BYTES`].
 
 mod error;
 #[cfg(test)]

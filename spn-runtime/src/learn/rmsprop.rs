@@ -43,3 +43,20 @@ impl Rule for RmsProp {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A gradient as small as epsilon shows where epsilon stands: `0.1 g² = 1e-12`, so the step is
+    /// `0.01 · g / (1e-6 + 1e-6)`.
+    #[test]
+    fn epsilon_is_added_to_the_root() {
+        let rule = RmsProp { rho: 0.9, epsilon: 1e-6 };
+        let (mut values, mut squares) = ([1.0_f64], [0.0]);
+        let gradient = [1e-5_f64.sqrt() * 1e-3];
+        rule.apply(0.01, 1, &gradient, &mut values, [&mut squares, &mut []]);
+        let expected = 1.0 - 0.01 * gradient[0] / 2e-6;
+        assert!((values[0] - expected).abs() < 1e-12, "{} {expected}", values[0]);
+    }
+}

@@ -52,6 +52,21 @@ fn steps_share_their_parameters() {
     assert_eq!(counts, [2, 3, 3, 6]);
 }
 
+/// Behind padding the first step reads an interface over constants, which is log 1 as well.
+#[test]
+fn padding_adds_an_interface_but_changes_no_value() {
+    let model = model(EXAMPLE);
+    let (plain, padded) = (model.unroll(2).unwrap(), model.unroll_padded(2).unwrap());
+    let sums = |circuit: &crate::Circuit| -> Vec<usize> {
+        let sums = circuit.iter().filter(|(_, node)| matches!(node.kind, NodeKind::Sum(_)));
+        sums.map(|(id, _)| id.index()).collect()
+    };
+    assert_eq!(sums(&padded.circuit).len(), sums(&plain.circuit).len() + 1);
+    let interface = sums(&padded.circuit)[0];
+    assert!(evaluate(&padded.circuit)[interface].iter().all(|value| value.abs() < 1e-12));
+    assert_eq!((padded.steps.len(), padded.circuit.variables), (2, 8));
+}
+
 #[test]
 fn each_step_adds_its_variables_to_the_scope() {
     let unrolled = model(EXAMPLE).unroll(4).unwrap();
