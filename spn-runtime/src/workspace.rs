@@ -80,12 +80,13 @@ pub(crate) fn slot_rows(plan: &Plan) -> usize {
     plan.slots.iter().map(|rows| *rows as usize).sum()
 }
 
-/// The most inputs and outputs of any sum.
+/// The most rows that a step multiplies, and the most outputs of any sum.
 fn widest(plan: &Plan) -> (usize, usize) {
     plan.steps.iter().fold((0, 0), |(inputs, width), step| match step {
         Step::SumProduct(step) => {
             (inputs.max(step.inputs as usize), width.max(step.width as usize))
         }
+        Step::Product(step) => (inputs.max(step.term.rows as usize), width),
         _ => (inputs, width),
     })
 }

@@ -101,6 +101,14 @@ pub(crate) fn add_row<I: Isa, E: Element>(isa: I, source: &[E], target: &mut [E]
     }
 }
 
+/// The instances of a product step: the factors and the output of each.
+#[inline(always)]
+fn instances(step: &ProductStep) -> impl Iterator<Item = (&[SlotId], SlotId)> {
+    let each = step.term.factors as usize;
+    let factors = move |index: usize| &step.factors[index * each..(index + 1) * each];
+    step.outputs.iter().enumerate().map(move |(index, output)| (factors(index), *output))
+}
+
 /// Runs a product step: rows are gathered in `scratch`, then written to their slot.
 #[inline(always)]
 pub(crate) fn forward<I: Isa, E: Element>(
@@ -108,17 +116,12 @@ pub(crate) fn forward<I: Isa, E: Element>(
     place: Place<'_>,
     step: &ProductStep,
     values: &mut [E],
-    scratch: &mut Vec<E>,
+    scratch: &mut [E],
 ) {
-    let length = step.term.rows as usize * place.tile;
-    if scratch.len() < length {
-        scratch.resize(length, E::ZERO);
-    }
-    let each = step.term.factors as usize;
-    for (index, &output) in step.outputs.iter().enumerate() {
-        let factors = &step.factors[index * each..(index + 1) * each];
-        gather(isa, place, &step.term, factors, values, &mut scratch[..length]);
-        values[place.at(output, 0)..][..length].copy_from_slice(&scratch[..length]);
+    let scratch = &mut scratch[..step.term.rows as usize * place.tile];
+    for (factors, output) in instances(step) {
+        gather(isa, place, &step.term, factors, values, scratch);
+        values[place.at(output, 0)..][..scratch.len()].copy_from_slice(scratch);
     }
 }
 
@@ -129,16 +132,11 @@ pub(crate) fn reverse<I: Isa, E: Element>(
     place: Place<'_>,
     step: &ProductStep,
     flows: &mut [E],
-    scratch: &mut Vec<E>,
+    scratch: &mut [E],
 ) {
-    let length = step.term.rows as usize * place.tile;
-    if scratch.len() < length {
-        scratch.resize(length, E::ZERO);
-    }
-    let each = step.term.factors as usize;
-    for (index, &output) in step.outputs.iter().enumerate() {
-        let factors = &step.factors[index * each..(index + 1) * each];
-        scratch[..length].copy_from_slice(&flows[place.at(output, 0)..][..length]);
-        scatter(isa, place, &step.term, factors, &scratch[..length], flows);
+    let scratch = &mut scratch[..step.term.rows as usize * place.tile];
+    for (factors, output) in instances(step) {
+        scratch.copy_from_slice(&flows[place.at(output, 0)..][..scratch.len()]);
+        scatter(isa, place, &step.term, factors, scratch, flows);
     }
 }
