@@ -15,7 +15,7 @@ pub(crate) enum Kind {
     Signal,
     /// As [`Signal`](Self::Signal), but relative to `factor` times the array's largest magnitude,
     /// which is at least `least`: the array is the difference of larger ones (see
-    /// [`cross_entropy`](crate::cross_entropy)).
+    /// [`differences`](crate::differences)).
     Difference {
         /// The least magnitude that errors are relative to.
         least: f64,

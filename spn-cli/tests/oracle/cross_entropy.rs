@@ -4,10 +4,8 @@
 //! difference of two gradients. Deep in a network that tells classes apart by little they agree in
 //! most of their digits. Two things follow for values that were computed in single precision:
 //!
-//! * No difference is known better than the last place of its terms. So errors are relative to the
-//!   array's largest magnitude or, if that is more, to the magnitude of which the tolerance is the
-//!   last place of the larger gradient. A run in single precision has a last place of its own
-//!   beside the reference's.
+//! * No difference is known better than the last place of its terms (see
+//!   [`differences`](crate::differences)).
 //! * Class posteriors follow from joints `ln p(x, y)`. Where these are so large that rounding them
 //!   takes half the tolerance (beyond about 840), the derivatives with respect to the joints are
 //!   taken at the joints that the reference has (`root_children`, which are compared by
@@ -22,10 +20,8 @@ use spn_runtime::{Executable, GradientOptions, Number, Rows};
 
 use crate::case::{Case, text_of};
 use crate::compare::{Kind, SIGNAL};
+use crate::differences::{LAST_PLACE, difference, largest};
 use crate::machine::{Machine, narrow, widen};
-
-/// The distance of neighbouring numbers in single precision.
-const LAST_PLACE: f64 = f32::EPSILON as f64;
 
 /// Compares the arrays `ce_log/…`.
 pub(crate) fn compare<E: Number>(
@@ -52,18 +48,12 @@ pub(crate) fn compare<E: Number>(
     let factor = 1.0 + largest(widen(&joints)) * own / SIGNAL;
     for (index, (_, parameter)) in parameters.iter().enumerate() {
         let terms = largest(terms.iter().flat_map(|term| widen(&term.parameters[index])));
-        let kind = Kind::Difference { least: terms * (LAST_PLACE + own) / SIGNAL, factor };
+        let kind = difference::<E>(terms, factor);
         let key = format!("ce_log/{}", parameter.name);
         let shaped = (parameter.shape.as_slice(), values[index].as_slice());
         case.compare_shaped(&key, kind, &machine.name, shaped);
     }
     Ok(())
-}
-
-/// The largest magnitude.
-fn largest(values: impl IntoIterator<Item = f64>) -> f64 {
-    let finite = values.into_iter().map(f64::abs).filter(|value| value.is_finite());
-    finite.fold(0.0, f64::max)
 }
 
 /// Whether rounding of the joints makes the posteriors uncertain by half the tolerance.

@@ -144,7 +144,9 @@ impl Job for Run<'_> {
         let rows = Rows::new(&values, self.columns).map_err(text_of)?;
         let gradient = machine.prepare::<E>(&self.plan)?.gradient(rows, &options);
         let group = format!("{}/grad_log", self.group);
-        compare_gradient(case, &group, machine, &self.parameters, &gradient.map_err(text_of)?);
+        let kinds = vec![Kind::Signal; self.parameters.len()];
+        let parameters = (&self.parameters, kinds.as_slice());
+        compare_gradient(case, &group, machine, parameters, &gradient.map_err(text_of)?);
         if self.units.is_empty() {
             return Ok(());
         }

@@ -10,7 +10,7 @@
 //! | module | compares |
 //! |---|---|
 //! | `network` | forward values, gradients: networks of layers, with stored or with closed-form parameters |
-//! | `cross_entropy` | gradients that are differences |
+//! | `cross_entropy`, `differences` | gradients that are differences of larger ones |
 //! | `queries` | marginals, posteriors, completions of the same networks |
 //! | `dropout` | outputs and gradients given recorded masks |
 //! | `dynamic` | dynamic networks over left-padded sequences |
@@ -21,6 +21,7 @@
 mod case;
 mod compare;
 mod cross_entropy;
+mod differences;
 mod dropout;
 mod dynamic;
 mod formula;

@@ -13,6 +13,7 @@ use spn_runtime::{Gradient, GradientOptions, Number, Rows, Statistics};
 use crate::case::{Case, text_of};
 use crate::compare::Kind;
 use crate::cross_entropy;
+use crate::differences::Terms;
 use crate::inputs::Probe;
 use crate::machine::{Job, Machine, everywhere, narrow, widen};
 use crate::queries::Queries;
@@ -117,7 +118,9 @@ impl Job for Static<'_> {
             };
             let executable = machine.prepare::<E>(&prepared.plan)?;
             let gradient = executable.gradient(rows, &options).map_err(text_of)?;
-            compare_gradient(self.case, group, machine, &prepared.model.parameters, &gradient);
+            let kinds = Terms::new(prepared)?.kinds(machine, rows, &options)?;
+            let parameters = (&prepared.model.parameters, kinds.as_slice());
+            compare_gradient(self.case, group, machine, parameters, &gradient);
         }
         if let Some(labels) = &self.labels {
             let executable = machine.prepare::<E>(&log.plan)?;
@@ -133,13 +136,14 @@ pub(crate) fn compare_gradient<E: Number>(
     case: &Case,
     group: &str,
     machine: &Machine,
-    parameters: &Parameters,
+    (parameters, kinds): (&Parameters, &[Kind]),
     gradient: &Gradient<E>,
 ) {
-    for ((_, parameter), values) in parameters.iter().zip(&gradient.parameters) {
+    let arrays = parameters.iter().zip(kinds).zip(&gradient.parameters);
+    for (((_, parameter), kind), values) in arrays {
         let key = format!("{group}/{}", parameter.name);
         let shaped = (parameter.shape.as_slice(), &*widen(values));
-        case.compare_shaped(&key, Kind::Signal, &machine.name, shaped);
+        case.compare_shaped(&key, *kind, &machine.name, shaped);
     }
     let loss = [gradient.loss];
     case.compare(&format!("{group}/loss"), Kind::LogProbability, &machine.name, &loss);

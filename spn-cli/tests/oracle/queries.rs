@@ -15,6 +15,7 @@ use spn_runtime::{
 
 use crate::case::{Case, text_of};
 use crate::compare::Kind;
+use crate::differences::Terms;
 use crate::machine::{Machine, narrow, widen};
 use crate::network::{compare_gradient, leaf_layer, leaf_of};
 use crate::setup::Prepared;
@@ -144,7 +145,8 @@ impl<'a> Queries<'a> {
         case.compare_shaped("masked/leaf_posterior", Kind::Signal, place, flows);
         let options = GradientOptions { statistics, ..GradientOptions::default() };
         let gradient = executable.gradient(rows, &options).map_err(text_of)?;
-        let parameters = &self.prepared.model.parameters;
+        let kinds = Terms::new(self.prepared)?.kinds(machine, rows, &options)?;
+        let parameters = (&self.prepared.model.parameters, kinds.as_slice());
         compare_gradient(case, "masked/grad_log", machine, parameters, &gradient);
         Ok(())
     }

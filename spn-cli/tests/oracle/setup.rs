@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use spn_compiler::{Options, ProblemKind};
 use spn_ir::layers::{BuildOptions, Layer, Lowered, Model, Network};
 use spn_ir::plan::Plan;
-use spn_ir::{Circuit, NodeId, Parameters};
+use spn_ir::{Circuit, Formula, NodeId, Parameters, Quantity};
 
 use crate::case::{Case, text_of};
 use crate::formula::Formulas;
@@ -155,6 +155,41 @@ impl Prepared {
         let options = Options { allow_invalid, ..Options::default() };
         let plan = compile(&lowered.circuit, &options)?;
         Ok(Self { model, lowered, plan, allow_invalid })
+    }
+
+    /// The same network with its weights normalised beforehand instead of when they are read, if it
+    /// has such weights; and for each parameter what its gradient is to be multiplied by. Gradients
+    /// of weights that are normalised when they are read are differences: of these gradients and
+    /// their mean.
+    pub(crate) fn with_normalised_weights(&self) -> Result<Option<(Arc<Plan>, Vec<f64>)>, String> {
+        let read = |quantity: &Quantity| {
+            matches!(quantity.formula, Formula::Softmax(_) | Formula::Normalized(_))
+        };
+        if !self.lowered.circuit.quantities.iter().any(read) {
+            return Ok(None);
+        }
+        let mut circuit = self.lowered.circuit.clone();
+        let mut factors = vec![0.0; circuit.parameters.len()];
+        for quantity in &mut circuit.quantities {
+            let (id, formula) = match quantity.formula {
+                Formula::Softmax(id) => (id, Formula::Exp(id)),
+                Formula::Normalized(id) => (id, Formula::Direct(id)),
+                _ => continue,
+            };
+            let mut values = quantity.evaluate(&circuit.parameters);
+            let stored = &circuit.parameters.get(id).values;
+            factors[id.index()] = if formula == Formula::Direct(id) {
+                let scales = values.iter().zip(stored).map(|(value, stored)| value / stored);
+                scales.fold(0.0, f64::max)
+            } else {
+                values.iter_mut().for_each(|weight| *weight = weight.ln());
+                1.0
+            };
+            circuit.parameters.get_mut(id).values = values;
+            quantity.formula = formula;
+        }
+        let options = Options { allow_invalid: true, ..Options::default() };
+        Ok(Some((compile(&circuit, &options)?, factors)))
     }
 
     /// The plan that keeps the values of some nodes.
