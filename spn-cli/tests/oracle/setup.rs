@@ -136,6 +136,9 @@ pub(crate) fn fill(
     Ok(())
 }
 
+/// A plan, and what the gradient of each of its parameters is to be multiplied by.
+pub(crate) type Factored = (Arc<Plan>, Vec<f64>);
+
 /// A network that is ready for questions.
 pub(crate) struct Prepared {
     /// Its parameters' names and order.
@@ -161,7 +164,7 @@ impl Prepared {
     /// has such weights; and for each parameter what its gradient is to be multiplied by. Gradients
     /// of weights that are normalised when they are read are differences: of these gradients and
     /// their mean.
-    pub(crate) fn with_normalised_weights(&self) -> Result<Option<(Arc<Plan>, Vec<f64>)>, String> {
+    pub(crate) fn with_normalised_weights(&self) -> Result<Option<Factored>, String> {
         let read = |quantity: &Quantity| {
             matches!(quantity.formula, Formula::Softmax(_) | Formula::Normalized(_))
         };
