@@ -117,7 +117,9 @@ impl From<LayerError> for Failure {
 /// Whether the error is about the network that a layer file describes, not about the file.
 fn is_network_error(error: &LayerError) -> bool {
     match error {
-        LayerError::Syntax { .. } | LayerError::File { .. } | LayerError::Parameters { .. } => false,
+        LayerError::Syntax { .. } | LayerError::File { .. } | LayerError::Parameters { .. } => {
+            false
+        }
         LayerError::Layer { problem, .. } => !matches!(
             **problem,
             LayerProblem::Unreadable { .. }
@@ -133,8 +135,9 @@ fn is_network_error(error: &LayerError) -> bool {
 impl From<CompileError> for Failure {
     fn from(error: CompileError) -> Self {
         match error {
-            CompileError::Invalid { .. } => Self::invalid(error)
-                .with_hint("`spn check` lists everything, --allow-invalid compiles it all the same"),
+            CompileError::Invalid { .. } => Self::invalid(error).with_hint(
+                "`spn check` lists everything, --allow-invalid compiles it all the same",
+            ),
             _ => Self::misuse(error),
         }
     }

@@ -5,8 +5,8 @@
 
 use std::str::FromStr;
 
-use crate::data::{self, Table};
 use crate::Failure;
+use crate::data::{self, Table};
 
 /// What `--hide` says.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -37,8 +37,8 @@ pub fn run() -> ExitCode {
         Err(error) => return answer::print_usage(&error),
     };
     let json = arguments.global.json;
-    let answer = Session::start(&arguments.global)
-        .and_then(|session| arguments.command.run(&session));
+    let answer =
+        Session::start(&arguments.global).and_then(|session| arguments.command.run(&session));
     match answer {
         Ok(answer) => answer.print(json),
         Err(failure) => failure.print(json),

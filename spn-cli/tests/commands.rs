@@ -3,22 +3,12 @@
 
 mod commands_support;
 
-use commands_support::{Folder, TINY_NETWORK, repository, tiny};
+use commands_support::{Folder, TINY_NETWORK, has, keys, repository, tiny};
 use serde_json::{Value, json};
 use spn_cli::data;
 
 const COMMANDS: [&str; 9] =
     ["demo", "summary", "check", "compile", "loglik", "eval", "train", "predict", "complete"];
-
-fn keys(json: &Value) -> Vec<&str> {
-    json.as_object().unwrap().keys().map(String::as_str).collect()
-}
-
-fn has(json: &Value, wanted: &[&str]) {
-    for key in wanted {
-        assert!(keys(json).contains(key), "no `{key}` in {json}");
-    }
-}
 
 #[test]
 fn every_command_explains_itself() {
@@ -80,8 +70,20 @@ fn invalid_circuits_are_told_with_a_witness() {
     let folder = tiny("invalid");
     let leaf = "spn 1\nvariables 2\na = leaf indicator(0) x2\nb = leaf indicator(1) x2\n";
     let cases = [
-        ("product(a, a)", "sum(p) weights=[0.5 0.5]", "not-decomposable", "decomposable", json!([0])),
-        ("product(a)", "sum(p, b) weights=[0.2 0.3 0.1 0.4]", "incomplete", "complete", json!([0, 1])),
+        (
+            "product(a, a)",
+            "sum(p) weights=[0.5 0.5]",
+            "not-decomposable",
+            "decomposable",
+            json!([0]),
+        ),
+        (
+            "product(a)",
+            "sum(p, b) weights=[0.2 0.3 0.1 0.4]",
+            "incomplete",
+            "complete",
+            json!([0, 1]),
+        ),
         ("product(a, b)", "sum(p) weights=[0.5 0.6]", "not-normalised", "normalised", json!([])),
         ("product(a, b)", "sum(p) weights=[-0.5 1.5]", "negative-weight", "normalised", json!([])),
     ];
@@ -96,7 +98,11 @@ fn invalid_circuits_are_told_with_a_witness() {
         assert_eq!((&problem["kind"], &problem["variables"]), (&json!(kind), &variables));
         assert!(problem["origin"].as_str().unwrap().contains("line"), "{problem}");
         // Other commands refuse it, unless told to go on; an answer appears in one of the cases only.
-        folder.fails("loglik @bad.spn --data @bits.csv --out @ll.npy", 1, &["invalid", "spn check"]);
+        folder.fails(
+            "loglik @bad.spn --data @bits.csv --out @ll.npy",
+            1,
+            &["invalid", "spn check"],
+        );
         assert!(!folder.path("ll.npy").exists());
         assert_eq!(folder.spn("loglik @bad.spn --data @bits.csv --allow-invalid").code, 0);
     }
@@ -107,8 +113,11 @@ fn invalid_circuits_are_told_with_a_witness() {
 #[test]
 fn layers_that_make_no_network_are_told_with_their_place() {
     let folder = Folder::new("layers");
-    folder.write("overlap.json", r#"{"region_graph": [[0, 1], [1, 2]],
-        "leaf": {"type": "NormalLeaf", "num_components": 2}, "num_sums": 2}"#);
+    folder.write(
+        "overlap.json",
+        r#"{"region_graph": [[0, 1], [1, 2]],
+        "leaf": {"type": "NormalLeaf", "num_components": 2}, "num_sums": 2}"#,
+    );
     folder.fails("check @overlap.json", 1, &["{x0, x1}", "[1]"]);
     let run = folder.spn("check @overlap.json --json");
     let json: Value = serde_json::from_str(&run.stdout).unwrap();
@@ -126,7 +135,11 @@ fn layers_that_make_no_network_are_told_with_their_place() {
 
     for (from, to, words) in [
         ("RootSum", "RotSum", ["layer 4", "RotSum"]),
-        ("\"num_components\": 2", "\"num_component\": 2", ["layer 0 (NormalLeaf)", "num_component"]),
+        (
+            "\"num_components\": 2",
+            "\"num_component\": 2",
+            ["layer 0 (NormalLeaf)", "num_component"],
+        ),
         ("\"name\"", "\"title\"", ["unknown key", "title"]),
         ("[2, 2, 1],", "[2, 2, 1]", ["line 3", "column"]),
     ] {
@@ -172,7 +185,10 @@ fn log_likelihoods_marginalise_missing_values() {
     let single = folder.json("loglik @circuit.spn --data @bits.csv --precision f32 --rows 0..2");
     assert_eq!(single["rows"], 2);
     // An impossible row: -inf is no JSON number.
-    folder.write("sure.spn", "spn 1\nvariables 1\na = leaf categorical(0) x1 probabilities=[1 0]\nroot a\n");
+    folder.write(
+        "sure.spn",
+        "spn 1\nvariables 1\na = leaf categorical(0) x1 probabilities=[1 0]\nroot a\n",
+    );
     folder.write("one.csv", "1\n0\n");
     let json = folder.json("eval @sure.spn --data @one.csv");
     assert_eq!((&json["log_likelihood"], &json["impossible_rows"]), (&Value::Null, &json!(1)));
@@ -207,7 +223,8 @@ fn a_trained_model_is_accepted_everywhere() {
     assert_eq!(folder.spn("loglik @model.spnb --data @rows.csv").code, 0);
     assert_eq!(folder.spn("complete @model.spnb --data @rows.csv --hide left").code, 0);
     assert_eq!(folder.spn("compile @model.spnb -o @plan").code, 0);
-    let line = "train @model.spnb --data @rows.csv --labels @labels.csv --epochs 1 --out @more.spnb";
+    let line =
+        "train @model.spnb --data @rows.csv --labels @labels.csv --epochs 1 --out @more.spnb";
     assert_eq!(folder.spn(line).code, 0);
 }
 
@@ -253,7 +270,9 @@ fn wrong_use_of_training_is_told_and_nothing_is_written() {
             &["folder", "does not exist"],
         ),
         (
-            format!("{train} --objective generative --method sgd --learning-rate 1e300 --epochs 50"),
+            format!(
+                "{train} --objective generative --method sgd --learning-rate 1e300 --epochs 50"
+            ),
             &["NaN", "--learning-rate"],
         ),
     ];
@@ -270,7 +289,9 @@ fn circuits_train_only_with_constraints() {
     let train = "train @c.spn --data @bits.csv --epochs 2 --out @trained.spn";
     folder.write("c.spn", commands_support::CIRCUIT);
     folder.fails(train, 2, &["no constraint"]);
-    folder.write("c.spn", "spn 1\nvariables 2
+    folder.write(
+        "c.spn",
+        "spn 1\nvariables 2
 parameter w [2 1] constraint=greater-equal-normalized(1e-10, -2) = [0.3 0.7]
 quantity q = direct(w)
 a = leaf indicator(0) x2
@@ -278,7 +299,8 @@ b = leaf indicator(1) x2
 p = product(a, b)
 s = sum(p) weights=q@0
 root s
-");
+",
+    );
     assert_eq!(folder.spn(train).code, 0, "{:?}", folder.spn(train));
     assert_eq!(folder.json("check @trained.spn")["valid"], true);
 }
@@ -286,54 +308,13 @@ root s
 #[test]
 fn networks_that_need_data_say_so() {
     let folder = tiny("data");
-    let normalize = "\"layers\": [{\"type\": \"NormalizeStandardScore\", \"axes\": \"variable-wise\"},";
+    let normalize =
+        "\"layers\": [{\"type\": \"NormalizeStandardScore\", \"axes\": \"variable-wise\"},";
     folder.write("net.json", TINY_NETWORK.replace("\"layers\": [", normalize));
     folder.fails("summary @net.json", 2, &["layer 0 (NormalizeStandardScore)", "spn train"]);
     let line = "train @net.json --data @rows.csv --labels @labels.csv --out @model.spnb";
     assert_eq!(folder.spn(line).code, 0);
     assert_eq!(folder.json("summary @model.spnb")["total_params"], 8 + 8 + 8 + 4 + 4 + 2);
-}
-
-#[test]
-fn completions_are_measured_written_and_drawn() {
-    let folder = tiny("complete");
-    let line = "complete @net.json --data @rows.csv --hide bottom --out @full.npy --picture @p.png";
-    let json = folder.json(line);
-    has(&json, &["mse", "files"]);
-    assert_eq!((&json["compared"], &json["unfilled"]), (&json!(12), &json!(0)));
-    assert!(folder.read("p.png").starts_with(b"\x89PNG"));
-    let full = data::read(folder.path("full.npy").to_str().unwrap(), None).unwrap();
-    assert_eq!(full.values[4..6], [0.1, 0.0], "what is seen stays");
-
-    folder.write("mask.csv", "1,0,0,0\n");
-    let json = folder.json("complete @net.json --data @rows.csv --hide @mask.csv --rule most-probable");
-    assert_eq!(json["compared"], 6);
-    folder.write("holes.csv", "0,?,0,0\n1,1,,1\n");
-    let json = folder.json("complete @net.json --data @holes.csv --out @holes.npy");
-    assert_eq!(json["mse"], Value::Null);
-    let holes = data::read(folder.path("holes.npy").to_str().unwrap(), None).unwrap();
-    assert!(holes.values.iter().all(|value| value.is_finite()));
-
-    folder.fails("complete @circuit.spn --data @bits.csv --hide left", 2, &["--shape"]);
-    assert_eq!(folder.spn("complete @circuit.spn --data @bits.csv --hide left --shape 1,2").code, 0);
-    folder.fails("complete @net.json --data @rows.csv --hide @rows.csv --shape 3,3", 2, &["3, 3"]);
-    folder.fails("complete @net.json --data @rows.csv", 2, &["--out"]);
-    let json = folder.json("complete @net.json --data @rows.csv --hide top --whole-row-statistics");
-    assert!(json["mse"].is_number());
-}
-
-#[test]
-fn dynamic_networks_take_sequences() {
-    let folder = Folder::new("dynamic");
-    folder.write("sequences.csv", "0,1,0,1,1,1,0,0\n1,1,1,1,0,0,0,?\n");
-    folder.write("odd.csv", "0,1,0,1,1\n");
-    let network = repository("examples/dynamic_spn.json");
-    let loglik = folder.json(&format!("loglik {network} --data @sequences.csv"));
-    assert!(loglik["mean"].as_f64().unwrap() < 0.0);
-    folder.fails(&format!("loglik {network} --data @odd.csv"), 2, &["5 values", "4 variables"]);
-    let train = format!("train {network} --data @sequences.csv --method adam --epochs 2 --out @m");
-    assert_eq!(folder.spn(&train).code, 0);
-    assert_eq!(folder.spn("eval @m --data @sequences.csv").code, 0);
 }
 
 #[test]
@@ -348,20 +329,4 @@ fn with_json_standard_output_is_one_document_also_for_errors() {
     folder.fails("check @net.json --threads 0", 2, &["--threads"]);
     folder.fails("check @net.json --isa mmx", 2, &["mmx", "avx2"]);
     assert_eq!(folder.spn("check @net.json --isa baseline --quiet").stderr, "");
-}
-
-#[test]
-fn the_demo_writes_what_it_says() {
-    let folder = Folder::new("demo");
-    let json = folder.json("demo --epochs 1 --out @demo");
-    has(&json, &["accuracy", "log_likelihood", "files"]);
-    for file in json["files"].as_array().unwrap() {
-        let path = std::path::Path::new(file.as_str().unwrap());
-        assert!(std::fs::metadata(path).unwrap().len() > 100, "{}", path.display());
-    }
-    let names = ["completion.png", "learning_curve.png", "model.spnb", "report.json", "report.md"];
-    assert!(names.iter().all(|name| folder.path("demo").join(name).exists()));
-    assert_eq!(folder.json("check @demo/model.spnb")["valid"], true);
-    folder.write("file", "");
-    folder.fails("demo --epochs 1 --out @file", 2, &["--out"]);
 }

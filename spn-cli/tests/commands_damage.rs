@@ -3,6 +3,8 @@
 //! Whatever the bytes, the program answers or says what is wrong: exit code 0, 1 or 2, never a
 //! panic, and an output file only with exit code 0.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on shall stop")]
+
 mod commands_support;
 
 use std::io::Write;
@@ -22,7 +24,8 @@ fn damaged(bytes: &[u8]) -> Vec<Vec<u8>> {
     let mut versions = Vec::new();
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let mut random = |below: usize| {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (state >> 33) as usize % below.max(1)
     };
     for version in 0..VERSIONS {
@@ -108,6 +111,9 @@ fn parameters_that_are_no_numbers_are_found() {
         folder.fails("loglik @bad.spnb --data @rows.csv --out @ll.npy", 1, &["invalid"]);
         assert!(!folder.path("ll.npy").exists());
     }
-    folder.write("nan.spn", "spn 1\nvariables 1\na = leaf normal(0) x1 location=[NaN] scale=[1]\nroot a\n");
+    folder.write(
+        "nan.spn",
+        "spn 1\nvariables 1\na = leaf normal(0) x1 location=[NaN] scale=[1]\nroot a\n",
+    );
     folder.fails("check @nan.spn", 2, &["line 3", "NaN"]);
 }

@@ -26,9 +26,9 @@ pub mod plan;
 pub mod quantity;
 pub mod random;
 pub mod scope;
-pub mod text;
 #[cfg(test)]
 mod test_units;
+pub mod text;
 
 pub use circuit::{Circuit, CircuitBuilder, CircuitError, NodeOptions, Normalisation};
 pub use constraint::NamedConstraint;

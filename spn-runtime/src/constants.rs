@@ -5,7 +5,6 @@
 //! matrix product, locations, reciprocal scales and log-normalisers of leaves, log-probabilities.
 //! Recomputed whenever parameters change.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::f64::consts::PI;
 
@@ -25,8 +24,8 @@ pub(crate) struct Constants<E> {
     pub(crate) quantities: Vec<Vec<E>>,
     /// Constants of each step; empty unless it is a leaf step.
     pub(crate) leaves: Vec<LeafConstants<E>>,
-    /// Where the packed weights of each instance of each step begin.
-    pub(crate) packed_at: Vec<Vec<usize>>,
+    /// The weight matrix of each instance of each step.
+    matrix_of: Vec<Vec<usize>>,
     /// Weights packed for `out[o] = Σ_i w[i, o] v[i]`.
     pub(crate) packed: Vec<E>,
     /// Weights packed for `out[i] = Σ_o w[i, o] g[o]`.
@@ -34,8 +33,12 @@ pub(crate) struct Constants<E> {
     /// The root's weights, one for each joint, and their logarithms.
     pub(crate) root_weights: Vec<E>,
     pub(crate) root_log_weights: Vec<E>,
+    /// Whether the root's weights sum to 1.
+    pub(crate) root_is_normalised: bool,
     /// The different matrices behind the packed weights.
     matrices: Vec<Matrix>,
+    /// Whether the weights of every unit of each matrix sum to 1.
+    normalised: Vec<bool>,
 }
 
 /// Constants of a leaf step, one entry for each instance, component and dimension (or state).
@@ -49,48 +52,49 @@ pub(crate) struct LeafConstants<E> {
     pub(crate) log_constant: Vec<E>,
 }
 
-/// Whether weights are made to sum to exactly 1 (see [`crate::settle`]). Training does without
-/// between its steps: it costs time and no step depends on it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Settle {
-    Yes,
-    No,
-}
-
 /// One weight matrix; tied sums share it.
 #[derive(Clone, Copy, Debug)]
 struct Matrix {
     slice: Slice,
     inputs: usize,
     outputs: usize,
+    /// Where its packed weights begin.
+    start: usize,
+}
+
+/// The weights of one sum block.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct BlockWeights<'a, E> {
+    /// Packed for the forward product.
+    pub(crate) packed: &'a [E],
+    /// Packed for the reverse product.
+    pub(crate) packed_reverse: &'a [E],
+    /// Whether those of every unit sum to 1.
+    pub(crate) normalised: bool,
 }
 
 impl<E: Number> Constants<E> {
     /// Lays everything out and computes it.
     pub(crate) fn new(plan: &Plan, parameters: &[Vec<E>], level: Level) -> Self {
-        let (matrices, packed_at, length) = lay_out(plan);
+        let (matrices, matrix_of, length) = lay_out(plan);
         let mut constants = Self {
             quantities: vec![Vec::new(); plan.quantities.len()],
             leaves: Vec::new(),
-            packed_at,
+            matrix_of,
             packed: vec![E::ZERO; length],
             packed_reverse: vec![E::ZERO; length],
             root_weights: Vec::new(),
             root_log_weights: Vec::new(),
+            root_is_normalised: false,
+            normalised: Vec::new(),
             matrices,
         };
-        constants.refresh(plan, parameters, level, Settle::Yes);
+        constants.refresh(plan, parameters, level);
         constants
     }
 
     /// Computes everything again from changed parameters.
-    pub(crate) fn refresh(
-        &mut self,
-        plan: &Plan,
-        parameters: &[Vec<E>],
-        level: Level,
-        settle: Settle,
-    ) {
+    pub(crate) fn refresh(&mut self, plan: &Plan, parameters: &[Vec<E>], level: Level) {
         let jobs = plan.quantities.par_iter().zip(&mut self.quantities);
         jobs.for_each(|(quantity, values)| evaluate(quantity, parameters, level, values));
         self.leaves = plan
@@ -106,60 +110,85 @@ impl<E: Number> Constants<E> {
             None => vec![E::ONE; joints],
             Some(slice) => part(&self.quantities, slice, joints).to_vec(),
         };
-        if plan.root.weights.is_some() && settle == Settle::Yes {
-            crate::settle::settle(&mut self.root_weights, 1);
-        }
+        self.root_is_normalised =
+            plan.root.weights.is_none() || are_normalised(&self.root_weights, 1);
         self.root_log_weights = self.root_weights.iter().map(|w| Real::ln(*w)).collect();
-        self.pack(settle);
+        self.pack();
     }
 
-    fn pack(&mut self, settle: Settle) {
+    fn pack(&mut self) {
         let quantities = &self.quantities;
         let forward = split(&mut self.packed, &self.matrices);
         let reverse = split(&mut self.packed_reverse, &self.matrices);
         let jobs: Vec<_> = self.matrices.iter().zip(forward).zip(reverse).collect();
-        jobs.into_par_iter().with_min_len(8).for_each(|((matrix, forward), reverse)| {
-            let Matrix { slice, inputs, outputs } = *matrix;
-            let mut weights = Cow::Borrowed(part(quantities, slice, inputs * outputs));
-            if settle == Settle::Yes {
-                crate::settle::settle(weights.to_mut(), outputs);
-            }
+        let packed = jobs.into_par_iter().with_min_len(8).map(|((matrix, forward), reverse)| {
+            let Matrix { slice, inputs, outputs, .. } = *matrix;
+            let weights = part(quantities, slice, inputs * outputs);
             pack(inputs, outputs, |i, o| weights[i * outputs + o], forward);
             pack(outputs, inputs, |o, i| weights[i * outputs + o], reverse);
+            are_normalised(weights, outputs)
         });
+        packed.collect_into_vec(&mut self.normalised);
     }
 }
 
 impl<E> Constants<E> {
+    /// The packed weights of one instance of a sum-product step.
+    #[inline(always)]
+    pub(crate) fn block(&self, step: usize, instance: usize) -> BlockWeights<'_, E> {
+        let index = self.matrix_of[step][instance];
+        let matrix = &self.matrices[index];
+        let place = matrix.start..matrix.start + matrix.inputs * matrix.outputs;
+        BlockWeights {
+            packed: &self.packed[place.clone()],
+            packed_reverse: &self.packed_reverse[place],
+            normalised: self.normalised[index],
+        }
+    }
+
     /// The weights of a slice as `[inputs, outputs]`, row-major.
     pub(crate) fn weights(&self, slice: Slice, length: usize) -> &[E] {
         part(&self.quantities, slice, length)
     }
 }
 
-/// The different weight matrices, where each instance's packed weights begin, and their length.
+/// Whether the columns of a matrix `[inputs, outputs]`, row-major, sum to 1 up to rounding: that of
+/// the sum and, since weights are often stored in single precision, theirs.
+fn are_normalised<E: Element>(weights: &[E], outputs: usize) -> bool {
+    let mut totals = vec![E::ZERO; outputs];
+    for row in weights.chunks_exact(outputs.max(1)) {
+        for (total, &weight) in totals.iter_mut().zip(row) {
+            *total += weight;
+        }
+    }
+    let additions = (weights.len() / outputs.max(1) + 4) as f64;
+    let tolerance = 2.0 * (additions * E::EPSILON.to_f64()).max(f64::from(f32::EPSILON));
+    totals.iter().all(|total| (total.to_f64() - 1.0).abs() <= tolerance)
+}
+
+/// The different weight matrices, which one each instance has, and their packed length.
 fn lay_out(plan: &Plan) -> (Vec<Matrix>, Vec<Vec<usize>>, usize) {
     let mut known: BTreeMap<(Slice, u32, u32), usize> = BTreeMap::new();
     let mut matrices = Vec::new();
     let mut length = 0;
-    let mut packed_at = Vec::with_capacity(plan.steps.len());
+    let mut matrix_of = Vec::with_capacity(plan.steps.len());
     for step in &plan.steps {
         let Step::SumProduct(step) = step else {
-            packed_at.push(Vec::new());
+            matrix_of.push(Vec::new());
             continue;
         };
         let (inputs, outputs) = (step.inputs as usize, step.width as usize);
-        let starts = step.instances.iter().map(|instance| {
+        let indices = step.instances.iter().map(|instance| {
             *known.entry((instance.weights, step.inputs, step.width)).or_insert_with(|| {
-                matrices.push(Matrix { slice: instance.weights, inputs, outputs });
-                let start = length;
+                let slice = instance.weights;
+                matrices.push(Matrix { slice, inputs, outputs, start: length });
                 length += packed_len(inputs, outputs);
-                start
+                matrices.len() - 1
             })
         });
-        packed_at.push(starts.collect());
+        matrix_of.push(indices.collect());
     }
-    (matrices, packed_at, length)
+    (matrices, matrix_of, length)
 }
 
 /// Cuts the packed weights into the parts of the matrices.

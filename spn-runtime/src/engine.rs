@@ -11,7 +11,7 @@ use crate::kernels::dropout::{self, Dropping};
 use crate::kernels::input::{self, SampleStatistics, TileRows};
 use crate::kernels::leaf::{self, LeafDerivatives};
 use crate::kernels::root::{self, RootWeights};
-use crate::kernels::sum_product::{self, Block, Reverse};
+use crate::kernels::sum_product::{self, Block, Reverse, Scratch};
 use crate::kernels::{Place, product};
 use crate::simd::{Element, Isa, Level, dispatch};
 use crate::workspace::{Purpose, Workspace, slot_rows};
@@ -111,6 +111,7 @@ impl<'a, E: Element> Engine<'a, E> {
         let weights = RootWeights {
             linear: &self.constants.root_weights,
             log: &self.constants.root_log_weights,
+            normalised: self.constants.root_is_normalised,
         };
         root::forward(isa, place, &plan.root, weights, arena, joints, total);
     }
@@ -148,35 +149,31 @@ impl<'a, E: Element> Engine<'a, E> {
         workspace: &mut Workspace<E>,
     ) {
         let Step::SumProduct(step) = &self.plan.steps[index] else { return };
-        let Workspace { arena, products, maximum, .. } = workspace;
+        let Workspace { arena, products, maximum, nothing_observed, .. } = workspace;
         let linear_length = step.inputs as usize * place.tile;
         let each = (step.inputs + step.width) as usize * place.tile;
         let kept_at = self.plan.training.kept[index] as usize * place.tile;
         for instance in 0..step.instances.len() {
-            let block = self.block(place, index, instance, &self.constants.packed);
+            let block = self.block(place, index, instance);
             match self.purpose {
                 Purpose::Inference => {
                     let linear = &mut products[..linear_length];
-                    sum_product::forward(isa, &block, arena, linear, maximum, None);
+                    let scratch = Scratch { linear, maximum, nothing_observed };
+                    sum_product::forward(isa, &block, arena, scratch, None);
                 }
                 Purpose::Flows => {
                     let (values, kept) = arena.split_at_mut(kept_at + instance * each);
                     let (linear, sums) = kept[..each].split_at_mut(linear_length);
-                    sum_product::forward(isa, &block, values, linear, maximum, Some(sums));
+                    let scratch = Scratch { linear, maximum, nothing_observed };
+                    sum_product::forward(isa, &block, values, scratch, Some(sums));
                 }
             }
         }
     }
 
-    /// One sum block with its packed weights.
+    /// One sum block with its weights.
     #[inline(always)]
-    fn block<'b>(
-        &self,
-        place: Place<'b>,
-        index: usize,
-        instance: usize,
-        packed: &'b [E],
-    ) -> Block<'b, E>
+    fn block<'b>(&self, place: Place<'b>, index: usize, instance: usize) -> Block<'b, E>
     where
         'a: 'b,
     {
@@ -185,13 +182,12 @@ impl<'a, E: Element> Engine<'a, E> {
         };
         let length = step.inputs as usize * step.width as usize;
         let each = step.factors_each();
-        let start = self.constants.packed_at[index][instance];
         Block {
             place,
             step,
             factors: &step.factors[instance * each..(instance + 1) * each],
             output: step.instances[instance].output,
-            packed: &packed[start..start + length],
+            packed: self.constants.block(index, instance),
             weights: self.constants.weights(step.instances[instance].weights, length),
         }
     }
@@ -293,7 +289,7 @@ impl<'a, E: Element> Engine<'a, E> {
         let each = linear_length + sums_length;
         let kept_at = self.plan.training.kept[index] as usize * place.tile;
         for instance in (0..step.instances.len()).rev() {
-            let block = self.block(place, index, instance, &self.constants.packed_reverse);
+            let block = self.block(place, index, instance);
             let (values, kept) = arena.split_at(kept_at + instance * each);
             let (linear, sums) = kept[..each].split_at(linear_length);
             let slice = step.instances[instance].weights;

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use spn_ir::Parameters;
 use spn_ir::plan::Plan;
 
-use crate::constants::{Constants, Settle};
+use crate::constants::Constants;
 use crate::engine::{Engine, Entrances};
 use crate::kernels::dropout::Dropping;
 use crate::kernels::input::TileRows;
@@ -137,17 +137,12 @@ impl<E: Number> Executable<E> {
 
     /// Changes parameter values, then recomputes what kernels read.
     pub fn update(&mut self, change: impl FnOnce(&mut [Vec<E>])) {
-        self.update_with(Settle::Yes, change);
-    }
-
-    /// As [`update`](Self::update); training leaves weights unsettled between its steps.
-    pub(crate) fn update_with(&mut self, settle: Settle, change: impl FnOnce(&mut [Vec<E>])) {
         change(&mut self.parameters);
         let (plan, parameters, level) = (&self.plan, &self.parameters, self.level);
         let constants = &mut self.constants;
         match &self.pool {
-            Some(pool) => pool.install(|| constants.refresh(plan, parameters, level, settle)),
-            None => constants.refresh(plan, parameters, level, settle),
+            Some(pool) => pool.install(|| constants.refresh(plan, parameters, level)),
+            None => constants.refresh(plan, parameters, level),
         }
     }
 

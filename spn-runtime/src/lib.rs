@@ -12,7 +12,6 @@ mod kernels;
 pub mod learn;
 mod query;
 mod rows;
-mod settle;
 pub mod simd;
 mod workspace;
 

@@ -31,6 +31,8 @@ pub(crate) struct Workspace<E> {
     pub(crate) ratios: Vec<E>,
     /// Largest log value of each sample.
     pub(crate) maximum: Vec<E>,
+    /// 1 for each sample all of whose inputs are log 1, else 0.
+    pub(crate) nothing_observed: Vec<E>,
     /// Root: weighted children, log.
     pub(crate) joints: Vec<E>,
     /// Root: derivative of the objective with respect to each joint.
@@ -65,6 +67,7 @@ impl<E: Element> Workspace<E> {
         grow(&mut self.products, widest_inputs * tile);
         grow(&mut self.ratios, widest * tile);
         grow(&mut self.maximum, tile);
+        grow(&mut self.nothing_observed, tile);
         grow(&mut self.joints, joints * tile);
         grow(&mut self.total, tile);
         if purpose == Purpose::Flows {

@@ -34,8 +34,7 @@ impl Arguments {
     /// If the model cannot be read.
     pub fn run(&self, session: &Session) -> Result<Answer, Failure> {
         let options = LoadOptions { seed: session.seed(), data: None };
-        let circuit =
-            LoadedModel::read(&self.model, options).and_then(|model| model.circuit(None));
+        let circuit = LoadedModel::read(&self.model, options).and_then(|model| model.circuit(None));
         match circuit {
             Ok(circuit) => Ok(self.answer(&spn_compiler::check(&circuit))),
             // Layers that make no network are an answer, too.

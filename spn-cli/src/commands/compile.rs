@@ -113,13 +113,7 @@ impl Arguments {
         Ok(answer)
     }
 
-    fn answer(
-        &self,
-        circuit: &Circuit,
-        plan: &Plan,
-        seconds: f64,
-        precision: Precision,
-    ) -> Answer {
+    fn answer(&self, circuit: &Circuit, plan: &Plan, seconds: f64, precision: Precision) -> Answer {
         let bytes = match precision {
             Precision::F32 => 4,
             Precision::F64 => 8,

@@ -3,7 +3,7 @@
 //! In: MODEL, DATA and what to hide. Out: the completed rows as a file, a picture, and the mean
 //! squared error over what was hidden.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use serde_json::json;
@@ -178,7 +178,7 @@ impl Arguments {
 
     fn draw(
         &self,
-        picture: &PathBuf,
+        picture: &Path,
         truth: &Table,
         hidden: &[bool],
         completed: &[f32],

@@ -152,8 +152,10 @@ fn totals_text(circuit: &Circuit) -> String {
 }
 
 fn circuit_json(circuit: &Circuit) -> Value {
-    let kinds: serde_json::Map<String, Value> =
-        kinds(circuit).into_iter().map(|(kind, nodes, _)| (kind.to_owned(), json!(nodes))).collect();
+    let kinds: serde_json::Map<String, Value> = kinds(circuit)
+        .into_iter()
+        .map(|(kind, nodes, _)| (kind.to_owned(), json!(nodes)))
+        .collect();
     json!({
         "variables": circuit.variables,
         "nodes": circuit.nodes.len(),

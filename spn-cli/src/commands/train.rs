@@ -164,7 +164,9 @@ impl Arguments {
             (None, Some(_)) => (&self.data.data, &self.labels),
         };
         if labels.is_none() && self.labels.is_some() {
-            return Err(Failure::misuse("--valid-data needs --valid-labels, as there are --labels"));
+            return Err(Failure::misuse(
+                "--valid-data needs --valid-labels, as there are --labels",
+            ));
         }
         let rows = self.valid_rows.as_ref();
         let table = data::read(file, rows.cloned())?;

@@ -4,6 +4,7 @@
 //! standard output, standard error; never a panic, or the test fails.
 
 #![allow(dead_code, reason = "each test binary uses its own part")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on shall stop")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -119,7 +120,8 @@ pub(crate) const TINY_NETWORK: &str = r#"{
 }"#;
 
 /// Rows for it: dark images of class 0, bright ones of class 1.
-pub(crate) const TINY_ROWS: &str = "0,0,0,0\n0.1,0,0.2,0\n1,1,1,1\n0.9,1,1,0.8\n0,0.1,0,0.1\n1,0.9,1,1\n";
+pub(crate) const TINY_ROWS: &str =
+    "0,0,0,0\n0.1,0,0.2,0\n1,1,1,1\n0.9,1,1,0.8\n0,0.1,0,0.1\n1,0.9,1,1\n";
 
 /// Their classes.
 pub(crate) const TINY_LABELS: &str = "0\n0\n1\n1\n0\n1\n";
@@ -153,4 +155,16 @@ pub(crate) fn tiny(test: &str) -> Folder {
     folder.write("nodes.json", NODES);
     folder.write("bits.csv", "0,0\n0,1\n1,?\n?,?\n");
     folder
+}
+
+/// The keys of a JSON object.
+pub(crate) fn keys(json: &Value) -> Vec<&str> {
+    json.as_object().unwrap().keys().map(String::as_str).collect()
+}
+
+/// Asserts that a JSON object has these keys.
+pub(crate) fn has(json: &Value, wanted: &[&str]) {
+    for key in wanted {
+        assert!(keys(json).contains(key), "no `{key}` in {json}");
+    }
 }

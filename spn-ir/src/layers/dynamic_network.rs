@@ -270,9 +270,7 @@ impl DynamicModel {
         let parts = |problem: LayerProblem| LayerError::Parts { reason: problem.to_string() };
         let constant = match previous {
             Some(_) => None,
-            None => {
-                Some(ones(current.shape.units().map_err(parts)?))
-            }
+            None => Some(ones(current.shape.units().map_err(parts)?)),
         };
         match previous.or(constant.as_ref()) {
             Some(before) => {

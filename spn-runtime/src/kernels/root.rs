@@ -13,6 +13,8 @@ use crate::simd::{Element, Isa, Lanes, LanesOf};
 pub(crate) struct RootWeights<'a, E> {
     pub(crate) linear: &'a [E],
     pub(crate) log: &'a [E],
+    /// Whether they sum to 1.
+    pub(crate) normalised: bool,
 }
 
 /// `joints[n] = x_n + ln w_n` and `total = ln Σ_n w_n exp(x_n)`.
@@ -36,7 +38,7 @@ pub(crate) fn forward<I: Isa, E: Element>(
     }
     let lanes = LanesOf::<I, E>::N;
     for start in (0..tile).step_by(lanes) {
-        sum_up(isa, tile, start, weights.linear, joints, &mut total[start..start + lanes]);
+        sum_up(isa, tile, start, weights, joints, &mut total[start..start + lanes]);
     }
     for (row, &weight) in joints.chunks_exact_mut(tile).zip(weights.log) {
         let weight = LanesOf::<I, E>::splat(isa, weight);
@@ -51,32 +53,37 @@ pub(crate) fn forward<I: Isa, E: Element>(
 }
 
 /// `ln Σ_n w_n exp(x_n)` of the samples from `start` on; NaN where the linear sum is too small to
-/// be certain.
+/// be certain. Exactly log 1 where every `x_n` is and the weights are normalised.
 #[inline(always)]
 fn sum_up<I: Isa, E: Element>(
     isa: I,
     tile: usize,
     start: usize,
-    weights: &[E],
+    weights: RootWeights<'_, E>,
     rows: &[E],
     total: &mut [E],
 ) {
     let lowest = LanesOf::<I, E>::splat(isa, E::from_f64(super::LOG_ZERO));
     let zero = LanesOf::<I, E>::splat(isa, E::ZERO);
     let mut largest = LanesOf::<I, E>::splat(isa, E::NEG_INFINITY);
+    let mut smallest = LanesOf::<I, E>::splat(isa, -E::NEG_INFINITY);
     for row in rows.chunks_exact(tile) {
-        largest = largest.max(LanesOf::<I, E>::load(isa, &row[start..]));
+        let x = LanesOf::<I, E>::load(isa, &row[start..]);
+        (largest, smallest) = (largest.max(x), smallest.min(x));
     }
     let shift = largest.select_lt(lowest, zero, largest);
     let mut sum = zero;
-    for (row, &weight) in rows.chunks_exact(tile).zip(weights) {
+    for (row, &weight) in rows.chunks_exact(tile).zip(weights.linear) {
         let value = exp(isa, LanesOf::<I, E>::load(isa, &row[start..]).sub(shift));
         sum = LanesOf::<I, E>::splat(isa, weight).mul_add(value, sum);
     }
     let certain = LanesOf::<I, E>::splat(isa, E::MIN_CERTAIN);
     let nan = LanesOf::<I, E>::splat(isa, E::NAN);
     let log = sum.select_lt(certain, nan, ln(isa, sum).add(shift));
-    largest.select_lt(lowest, largest, log).store(total);
+    let log = largest.select_lt(lowest, largest, log);
+    let distance = largest.max(zero.sub(smallest));
+    let known = if weights.normalised { distance.select_lt(certain, zero, log) } else { log };
+    known.store(total);
 }
 
 /// Gives each joint's seed to the factors of its term, and adds up the derivatives with respect

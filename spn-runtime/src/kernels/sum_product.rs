@@ -6,6 +6,10 @@
 //! can happen only where `s_o` is tiny. Those (unit, sample) pairs are found by comparing `s_o`
 //! with [`Real::MIN_CERTAIN`] and computed again one by one in log space.
 //!
+//! Where nothing of a unit's scope is observed, all its inputs are exactly log 1, and with normalised
+//! weights so is the unit. In floating point the weights sum to 1 only up to rounding; so this case
+//! is recognised and its result put in, and a row without evidence has log-likelihood exactly 0.
+//!
 //! The reverse step keeps `v` and `s`: `g = flow_out / s`, `flow_i = v_i Σ_o w[i, o] g_o`, and the
 //! derivative with respect to weight `[i, o]` is `Σ_samples v_i g_o`: two matrix products, no
 //! transcendental function. A unit of value log 0 has flow 0.
@@ -14,6 +18,7 @@ use spn_ir::plan::{SlotId, SumProductStep};
 
 use super::product::{gather, scatter};
 use super::{LOG_ZERO, Place};
+use crate::constants::BlockWeights;
 use crate::simd::gemm::{Shape, product};
 use crate::simd::gradient::gradient_add;
 use crate::simd::math::{exp, ln};
@@ -26,8 +31,7 @@ pub(crate) struct Block<'a, E> {
     pub(crate) step: &'a SumProductStep,
     pub(crate) factors: &'a [SlotId],
     pub(crate) output: SlotId,
-    /// Packed weights, for the forward or the reverse product.
-    pub(crate) packed: &'a [E],
+    pub(crate) packed: BlockWeights<'a, E>,
     /// Weights `[inputs, width]`, row-major.
     pub(crate) weights: &'a [E],
 }
@@ -87,44 +91,70 @@ impl<E: Element> Block<'_, E> {
     }
 }
 
-/// Computes one block. `linear` gets the `v_i` (rows of inputs), `kept` the `s_o` if wanted.
+/// Buffers of a forward step.
+pub(crate) struct Scratch<'a, E> {
+    /// Gets the `v_i`, rows of inputs.
+    pub(crate) linear: &'a mut [E],
+    /// Gets the largest input of each sample.
+    pub(crate) maximum: &'a mut [E],
+    /// Gets 1 for each sample all of whose inputs are log 1, else 0.
+    pub(crate) nothing_observed: &'a mut [E],
+}
+
+/// Computes one block; `kept` gets the `s_o` if wanted.
 #[inline(always)]
 pub(crate) fn forward<I: Isa, E: Element>(
     isa: I,
     block: &Block<'_, E>,
     values: &mut [E],
-    linear: &mut [E],
-    maximum: &mut [E],
+    scratch: Scratch<'_, E>,
     kept: Option<&mut [E]>,
 ) {
     let tile = block.place.tile;
+    let Scratch { linear, maximum, nothing_observed } = scratch;
     block.gather_terms(isa, values, linear);
-    exponentiate(isa, tile, linear, maximum);
+    exponentiate(isa, tile, linear, maximum, nothing_observed);
+    if !block.packed.normalised {
+        nothing_observed.fill(E::ZERO);
+    }
     let shape = Shape { inputs: block.inputs(), outputs: block.width(), tile };
     let start = block.place.at(block.output, 0);
     let end = start + block.width() * tile;
-    product(isa, shape, block.packed, linear, &mut values[start..end]);
+    product(isa, shape, block.packed.packed, linear, &mut values[start..end]);
     if let Some(kept) = kept {
         kept.copy_from_slice(&values[start..end]);
     }
-    let uncertain = take_logarithms(isa, tile, &mut values[start..end], maximum);
+    let uncertain = take_logarithms(isa, tile, &mut values[start..end], maximum, nothing_observed);
     if uncertain {
         recompute_uncertain(block, values, start, maximum);
     }
 }
 
-/// `maximum = max_i x_i` for each sample and `x_i ← exp(x_i - maximum)`.
+/// `maximum = max_i x_i` for each sample and `x_i ← exp(x_i - maximum)`; `nothing_observed` becomes
+/// 1 where every `x_i` is log 1.
 #[inline(always)]
-fn exponentiate<I: Isa, E: Element>(isa: I, tile: usize, rows: &mut [E], maximum: &mut [E]) {
+fn exponentiate<I: Isa, E: Element>(
+    isa: I,
+    tile: usize,
+    rows: &mut [E],
+    maximum: &mut [E],
+    nothing_observed: &mut [E],
+) {
     let lanes = LanesOf::<I, E>::N;
     let lowest = LanesOf::<I, E>::splat(isa, E::from_f64(LOG_ZERO));
     let zero = LanesOf::<I, E>::splat(isa, E::ZERO);
+    let one = LanesOf::<I, E>::splat(isa, E::ONE);
+    let least = LanesOf::<I, E>::splat(isa, E::MIN_CERTAIN);
     for start in (0..tile).step_by(lanes) {
         let mut largest = LanesOf::<I, E>::splat(isa, E::NEG_INFINITY);
+        let mut smallest = LanesOf::<I, E>::splat(isa, -E::NEG_INFINITY);
         for row in rows.chunks_exact(tile) {
-            largest = largest.max(LanesOf::<I, E>::load(isa, &row[start..]));
+            let x = LanesOf::<I, E>::load(isa, &row[start..]);
+            (largest, smallest) = (largest.max(x), smallest.min(x));
         }
         largest.store(&mut maximum[start..]);
+        let distance = largest.max(zero.sub(smallest));
+        distance.select_lt(least, one, zero).store(&mut nothing_observed[start..]);
         // Where every input is log 0, subtracting it would give NaN.
         let shift = largest.select_lt(lowest, zero, largest);
         for row in rows.chunks_exact_mut(tile) {
@@ -137,19 +167,27 @@ fn exponentiate<I: Isa, E: Element>(isa: I, tile: usize, rows: &mut [E], maximum
 /// `s ← ln s + maximum`; returns whether any `s` is too small to be certain, in whose place NaN
 /// is left. Where every input is log 0, so is the result, for certain.
 #[inline(always)]
-fn take_logarithms<I: Isa, E: Element>(isa: I, tile: usize, sums: &mut [E], maximum: &[E]) -> bool {
+fn take_logarithms<I: Isa, E: Element>(
+    isa: I,
+    tile: usize,
+    sums: &mut [E],
+    maximum: &[E],
+    nothing_observed: &[E],
+) -> bool {
     let lanes = LanesOf::<I, E>::N;
     let lowest = LanesOf::<I, E>::splat(isa, E::from_f64(LOG_ZERO));
     let zero = LanesOf::<I, E>::splat(isa, E::ZERO);
     let least = LanesOf::<I, E>::splat(isa, E::MIN_CERTAIN);
     let mut uncertain = false;
     for row in sums.chunks_exact_mut(tile) {
-        for (sums, maximum) in row.chunks_exact_mut(lanes).zip(maximum.chunks_exact(lanes)) {
+        let shared = maximum.chunks_exact(lanes).zip(nothing_observed.chunks_exact(lanes));
+        for (sums, (maximum, nothing)) in row.chunks_exact_mut(lanes).zip(shared) {
             let sum = LanesOf::<I, E>::load(isa, sums);
             let maximum = LanesOf::<I, E>::load(isa, maximum);
             let certain = maximum.select_lt(lowest, zero, least);
             uncertain |= sum.any_lt(certain);
             let log = ln(isa, sum).add(maximum);
+            let log = zero.select_lt(LanesOf::<I, E>::load(isa, nothing), zero, log);
             sum.select_lt(certain, LanesOf::<I, E>::splat(isa, E::NAN), log).store(sums);
         }
     }
@@ -223,7 +261,7 @@ pub(crate) fn reverse<I: Isa, E: Element>(
     }
     if work.children {
         let shape = Shape { inputs: outputs, outputs: inputs, tile };
-        product(isa, shape, block.packed, work.ratios, work.products);
+        product(isa, shape, block.packed.packed_reverse, work.ratios, work.products);
         multiply(isa, work.linear, work.products);
     }
     if uncertain {

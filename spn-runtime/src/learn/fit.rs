@@ -95,8 +95,6 @@ pub fn fit<E: Number>(
         let start = Instant::now();
         let train = run_epoch(executable, train, options, epoch, &mut optimizer, &mut progress)?;
         let training_time = start.elapsed();
-        // Settles the weights that the steps left.
-        executable.update(|_| {});
         let valid = match valid {
             None => None,
             Some(set) => Some(evaluate(executable, set.rows, set.labels, options.objective)?),

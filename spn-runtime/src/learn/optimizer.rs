@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 
 use super::normalize::project;
 use super::{Adam, RmsProp, Sgd};
-use crate::constants::Settle;
 use crate::executable::{Executable, Number};
 use crate::query::Derivatives;
 use crate::simd::{Level, dispatch};
@@ -101,7 +100,7 @@ impl<E: Number> Optimizer<E> {
             .iter()
             .map(|(_, p)| (p.trainable, p.constraint, p.shape.clone()))
             .collect();
-        executable.update_with(Settle::No, |parameters| {
+        executable.update(|parameters| {
             self.slots.resize_with(parameters.len(), Default::default);
             let all = parameters.iter_mut().zip(gradients).zip(&constraints).zip(&mut self.slots);
             for (((values, gradient), (trainable, constraint, shape)), slots) in all {
