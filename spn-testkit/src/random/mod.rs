@@ -166,7 +166,7 @@ mod tests {
         let options = CircuitOptions::default();
         for seed in 0..20 {
             let (first, second) = (random_circuit(seed, &options), random_circuit(seed, &options));
-            assert_eq!(format!("{first:?}"), format!("{second:?}"));
+            assert_eq!(spn_ir::text::print(&first), spn_ir::text::print(&second));
         }
     }
 
