@@ -33,7 +33,7 @@ impl Arguments {
     /// # Errors
     /// If the model cannot be read.
     pub fn run(&self, session: &Session) -> Result<Answer, Failure> {
-        let options = LoadOptions { seed: session.seed(), data: None };
+        let options = LoadOptions { seed: session.seed, data: None };
         let circuit = LoadedModel::read(&self.model, options).and_then(|model| model.circuit(None));
         match circuit {
             Ok(circuit) => Ok(self.answer(&spn_compiler::check(&circuit))),

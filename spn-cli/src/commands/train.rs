@@ -86,7 +86,7 @@ impl Arguments {
         self.check_folders()?;
         let table = data::read(&self.data.data, self.data.rows.clone())?;
         let rows = TrainingData::from_f32(&table.values, table.columns);
-        let options = LoadOptions { seed: session.seed(), data: Some(rows) };
+        let options = LoadOptions { seed: session.seed, data: Some(rows) };
         let model = LoadedModel::read(&self.model.model, options)?;
         model.check_columns(&self.data.data, table.columns)?;
         check_trainable(&model)?;

@@ -58,8 +58,9 @@ pub struct LoadedModel {
 /// What a layer file without parameters is initialised with.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LoadOptions<'a> {
-    /// The seed of everything that is drawn.
-    pub seed: u64,
+    /// The seed of everything that is drawn; without one that of the file's `training` object,
+    /// or 0.
+    pub seed: Option<u64>,
     /// Training rows, for initialisers and statistics that need them.
     pub data: Option<TrainingData<'a>>,
 }
@@ -212,7 +213,13 @@ pub const DEFAULT_STEPS: usize = 2;
 
 /// Gives a layer file its parameters.
 fn build(file: LayerFile, options: LoadOptions<'_>) -> Result<ModelKind, Failure> {
-    let options = BuildOptions { seed: options.seed, data: options.data };
+    let training = match &file {
+        LayerFile::Network(network) => &network.training,
+        LayerFile::Dynamic(network) => &network.training,
+    };
+    let of_file = training.as_ref().and_then(|training| training.get("seed")?.as_u64());
+    let seed = options.seed.or(of_file).unwrap_or(0);
+    let options = BuildOptions { seed, data: options.data };
     let built = match file {
         LayerFile::Network(network) => network.build(&options).map(ModelKind::Layers),
         LayerFile::Dynamic(network) => network.build(&options).map(ModelKind::Dynamic),
