@@ -80,7 +80,7 @@ impl Session {
         !self.quiet && std::io::stderr().is_terminal()
     }
 
-    /// Makes a plan ready to run on this session's machine.
+    /// Makes a plan ready to run with the threads and instruction set that were asked for.
     ///
     /// # Errors
     /// If the operating system refuses.
