@@ -29,11 +29,33 @@ pub struct Simplified {
     pub outputs: Vec<NodeId>,
 }
 
-/// Runs the rewrites once, bottom up; each sees already simplified children.
+/// Runs the rewrites until nothing changes. Mostly the second run only finds that out; a product
+/// whose readers turned out to be equal has one reader in the next run and may be spliced then.
 #[must_use]
 pub fn run(circuit: &Circuit, options: &Options) -> Simplified {
+    let mut circuit = circuit.clone();
+    let mut outputs = options.outputs.clone();
+    loop {
+        let (nodes, kept) = rewrite_once(&circuit, &outputs, options.dropout);
+        let unchanged = nodes == circuit.nodes;
+        circuit.nodes = nodes;
+        circuit.root = kept[0];
+        outputs = kept[1..].to_vec();
+        if unchanged {
+            return Simplified { circuit, outputs };
+        }
+    }
+}
+
+/// Runs the rewrites once, bottom up; each sees already simplified children. Gives the new nodes,
+/// and the new ids of the root and the outputs.
+fn rewrite_once(
+    circuit: &Circuit,
+    outputs: &[NodeId],
+    keep_dropout: bool,
+) -> (Vec<Node>, Vec<NodeId>) {
     let mut kept = vec![circuit.root];
-    kept.extend(&options.outputs);
+    kept.extend(outputs);
     let reachable = reachable(&circuit.nodes, &kept);
     let uses = count_uses(circuit, &reachable, &kept);
     let mut rewriter = Rewriter {
@@ -44,24 +66,12 @@ pub fn run(circuit: &Circuit, options: &Options) -> Simplified {
     };
     for (id, node) in circuit.iter().filter(|(id, _)| reachable[id.index()]) {
         // The root stays what it is: whether it is a sum decides what its joints are.
-        let renamed = rewriter.rewrite(node, uses[id.index()], options.dropout, id == circuit.root);
+        let renamed = rewriter.rewrite(node, uses[id.index()], keep_dropout, id == circuit.root);
         rewriter.renamed[id.index()] = renamed;
     }
     let Rewriter { nodes, renamed, .. } = rewriter;
     let kept: Vec<NodeId> = kept.iter().map(|id| renamed[id.index()]).collect();
-    let (nodes, kept) = compact(nodes, &kept);
-    let circuit = Circuit {
-        nodes,
-        root: kept[0],
-        variables: circuit.variables,
-        normalisation: circuit.normalisation.clone(),
-        scopes: circuit.scopes.clone(),
-        tables: circuit.tables.clone(),
-        parameters: circuit.parameters.clone(),
-        quantities: circuit.quantities.clone(),
-        layers: circuit.layers.clone(),
-    };
-    Simplified { circuit, outputs: kept[1..].to_vec() }
+    compact(nodes, &kept)
 }
 
 /// How often each node is read; requested ones count as read once more, so they stay.

@@ -66,6 +66,23 @@ proptest! {
     }
 }
 
+/// A circuit in which two readers of a product turn out to be equal: one run is not enough.
+#[test]
+fn readers_that_become_one_count_once() {
+    let options = CircuitOptions {
+        size: 2,
+        maximum_variables: 7,
+        maximum_width: 8,
+        ..CircuitOptions::default()
+    };
+    let circuit = spn_testkit::random_circuit(4_909_913_663_183_375_394, &options);
+    for dropout in [false, true] {
+        let options = Options { dropout, ..Options::default() };
+        let once = simplify::run(&circuit, &options);
+        assert_eq!(simplify::run(&once.circuit, &options).circuit.nodes, once.circuit.nodes);
+    }
+}
+
 /// Products of products of products, which random circuits hardly have: nested element-wise and
 /// outer ones, products of one child, and constants.
 struct Nested<R> {
