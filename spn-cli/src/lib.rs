@@ -44,3 +44,8 @@ pub fn run() -> ExitCode {
         Err(failure) => failure.print(json),
     }
 }
+
+/// The README, so that its example is compiled and run with the documentation's tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+pub struct Readme;
