@@ -1,6 +1,7 @@
 //! Learning: objectives, optimisers and the training loop. One file for each.
 
 mod adam;
+mod em;
 mod evaluate;
 mod fit;
 mod normalize;
@@ -10,6 +11,7 @@ mod rmsprop;
 mod sgd;
 
 pub use adam::Adam;
+pub use em::{ExpectationMaximization, Prior, signals};
 pub use evaluate::{Quality, evaluate};
 pub use fit::{Epoch, Examples, FitOptions, Progress, fit};
 pub use objective::Objective;

@@ -6,10 +6,11 @@
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::em::Maximizer;
 use super::normalize::project;
-use super::{Adam, RmsProp, Sgd};
+use super::{Adam, ExpectationMaximization, RmsProp, Sgd};
 use crate::executable::{Executable, Number};
-use crate::query::Derivatives;
+use crate::query::Groups;
 use crate::simd::{Level, dispatch};
 use crate::{GradientOptions, Rows, RunError};
 
@@ -28,6 +29,9 @@ pub enum Method {
     /// RMSprop.
     #[serde(rename = "rmsprop")]
     RmsProp(RmsProp),
+    /// Expectation maximisation.
+    #[serde(rename = "em")]
+    ExpectationMaximization(ExpectationMaximization),
 }
 
 impl Default for Method {
@@ -61,14 +65,22 @@ pub struct Optimizer<E> {
     step: u64,
     /// For each parameter the remembered values, made with the first step.
     slots: Vec<[Vec<E>; 2]>,
-    groups: Vec<Derivatives<E>>,
+    groups: Groups<E>,
+    maximizer: Maximizer<E>,
 }
 
 impl<E: Number> Optimizer<E> {
     /// An optimiser that has not seen a gradient yet.
     #[must_use]
     pub fn new(method: Method, learning_rate: f64) -> Self {
-        Self { method, learning_rate, step: 0, slots: Vec::new(), groups: Vec::new() }
+        Self {
+            method,
+            learning_rate,
+            step: 0,
+            slots: Vec::new(),
+            groups: Groups::default(),
+            maximizer: Maximizer::default(),
+        }
     }
 
     /// How many steps were taken.
@@ -88,10 +100,16 @@ impl<E: Number> Optimizer<E> {
         rows: Rows<'_, E>,
         options: &GradientOptions<'_, E>,
     ) -> Result<f64, RunError> {
+        if let Method::ExpectationMaximization(em) = &self.method {
+            let step = (self.learning_rate, self.step + 1);
+            let loss = self.maximizer.step(em, executable, rows, options, step)?;
+            self.step += 1;
+            return Ok(loss);
+        }
         let mut inputs = Vec::new();
         executable.derivatives(rows, options, &mut self.groups, &mut inputs)?;
         self.step += 1;
-        let mut derivatives = std::mem::take(&mut self.groups[0]);
+        let mut derivatives = std::mem::take(self.groups.total());
         let gradients = executable.parameter_gradients(&mut derivatives.quantities);
         let level = executable.level();
         let constraints: Vec<_> = executable
@@ -110,6 +128,7 @@ impl<E: Number> Optimizer<E> {
                     Method::Adam(rule) => apply(&rule, level, step, &gradient, values, slots),
                     Method::Sgd(rule) => apply(&rule, level, step, &gradient, values, slots),
                     Method::RmsProp(rule) => apply(&rule, level, step, &gradient, values, slots),
+                    Method::ExpectationMaximization(_) => {}
                 }
                 if let Some(constraint) = constraint {
                     project(level, constraint, shape, values);
@@ -117,7 +136,7 @@ impl<E: Number> Optimizer<E> {
             }
         });
         let loss = derivatives.loss;
-        self.groups[0] = derivatives;
+        *self.groups.total() = derivatives;
         Ok(loss)
     }
 }
