@@ -107,17 +107,16 @@ impl<E: Number> Step<'_, E> {
         let planes = &planes[index];
         let (role, length) =
             (self.layout.quantities[index].role, self.layout.quantities[index].partners.len());
-        let mixed = |id: ParameterId, plane: usize| {
-            let old = &self.executable.parameters()[id.index()];
-            let signal = &planes[plane * length..(plane + 1) * length];
-            (id, mix(old, signal, rate))
+        let mixed = |numerator: ParameterId, denominator: ParameterId, plane: usize| {
+            let old = [numerator, denominator].map(|id| &*self.executable.parameters()[id.index()]);
+            let signals = [&planes[plane * length..(plane + 1) * length], &planes[..length]];
+            let [first, second] = mix(old, signals, rate);
+            vec![(numerator, first), (denominator, second)]
         };
         match (role, formula) {
-            (_, Formula::Ratio { numerator, denominator }) => {
-                vec![mixed(numerator, 1), mixed(denominator, 0)]
-            }
+            (_, Formula::Ratio { numerator, denominator }) => mixed(numerator, denominator, 1),
             (_, Formula::MomentScale { second_numerator, second_denominator, .. }) => {
-                vec![mixed(second_numerator, 3), mixed(second_denominator, 0)]
+                mixed(second_numerator, second_denominator, 3)
             }
             (Role::Location, Formula::Direct(id)) => {
                 vec![(id, self.new_locations(index, planes, rate))]
@@ -140,7 +139,7 @@ impl<E: Number> Step<'_, E> {
         let old = &self.executable.quantities()[index];
         let new = old.iter().enumerate().map(|(within, &location)| {
             let weight = at(planes, old.len(), 0, within);
-            if weight > 0.0 {
+            if weight >= Real::to_f64(E::MIN_CERTAIN) {
                 let mean = at(planes, old.len(), 1, within) / weight;
                 let location = Real::to_f64(location);
                 E::from_f64(location + rate * (mean - location))
@@ -197,7 +196,7 @@ impl<E: Number> Step<'_, E> {
             0.0
         };
         let rows = mass + scale_rows;
-        if rows <= 0.0 || !rows.is_finite() {
+        if rows < Real::to_f64(E::MIN_CERTAIN) {
             return None;
         }
         let squares = second - 2.0 * shift * first
@@ -219,16 +218,33 @@ impl<E: Number> Step<'_, E> {
     }
 }
 
-/// `(1 - rate) old + rate · signal`
-fn mix<E: Number>(old: &[E], signal: &[E], rate: f64) -> Vec<E> {
+/// `(1 - rate) old + rate · signal` of moments and their masses. A component that nothing has used
+/// for so long that its mass would vanish in rounding stays what it was: only the ratio matters.
+fn mix<E: Number>(
+    [moments, masses]: [&[E]; 2],
+    [moment_signals, mass_signals]: [&[E]; 2],
+    rate: f64,
+) -> [Vec<E>; 2] {
     let rate = E::from_f64(rate);
-    old.iter().zip(signal).map(|(&old, &signal)| (E::ONE - rate) * old + rate * signal).collect()
+    let mixed = |(&old, &signal): (&E, &E)| (E::ONE - rate) * old + rate * signal;
+    let mut new_masses: Vec<E> = masses.iter().zip(mass_signals).map(mixed).collect();
+    let mut new_moments: Vec<E> = moments.iter().zip(moment_signals).map(mixed).collect();
+    let old = masses.iter().zip(moments);
+    for ((mass, moment), (&old_mass, &old_moment)) in
+        new_masses.iter_mut().zip(&mut new_moments).zip(old)
+    {
+        if *mass < E::MIN_CERTAIN {
+            (*mass, *moment) = (old_mass, old_moment);
+        }
+    }
+    [new_moments, new_masses]
 }
 
-/// Raises second moments so that no scale falls below `minimum`; one that would be no number at
-/// all, since rounding or a start without data left a negative variance, included.
+/// Raises second moments so that no scale falls below `minimum`, nor below what rounding leaves of the
+/// difference `second / mass - mean²` where the mean is large.
 pub(super) fn keep_above<E: Number>(minimum: f64, plan: &Plan, parameters: &mut [Vec<E>]) {
     let square = E::from_f64(minimum * minimum);
+    let resolution = E::ONE + E::from_f64(8.0) * <E as Real>::EPSILON;
     for quantity in &plan.quantities {
         let Formula::MomentScale {
             first_numerator,
@@ -247,7 +263,7 @@ pub(super) fn keep_above<E: Number>(minimum: f64, plan: &Plan, parameters: &mut 
             let mass = value(first_denominator, within);
             let mean =
                 if mass == E::ZERO { E::ZERO } else { value(first_numerator, within) / mass };
-            value(second_denominator, within) * (mean * mean + square)
+            value(second_denominator, within) * (mean * mean * resolution + square)
         });
         let least: Vec<E> = least.collect();
         for (second, least) in parameters[second_numerator.index()].iter_mut().zip(least) {
