@@ -44,6 +44,16 @@ pub enum RunError {
         /// Its name.
         objective: &'static str,
     },
+    /// An option of training out of its range.
+    #[error("{option} is {value}; it must be {range}")]
+    OptionOutOfRange {
+        /// Which option.
+        option: &'static str,
+        /// Its value.
+        value: f64,
+        /// What it may be.
+        range: &'static str,
+    },
     /// The instruction set is not there.
     #[error(transparent)]
     Level(#[from] LevelError),
@@ -74,4 +84,23 @@ pub enum RunError {
         /// Values needed.
         expected: usize,
     },
+}
+
+/// An error unless the length fits.
+pub(crate) fn check_length(
+    what: &'static str,
+    found: usize,
+    expected: usize,
+) -> Result<(), RunError> {
+    if found == expected { Ok(()) } else { Err(RunError::WrongLength { what, found, expected }) }
+}
+
+/// An error unless the option is valid.
+pub(crate) fn require(
+    valid: bool,
+    option: &'static str,
+    value: f64,
+    range: &'static str,
+) -> Result<(), RunError> {
+    if valid { Ok(()) } else { Err(RunError::OptionOutOfRange { option, value, range }) }
 }

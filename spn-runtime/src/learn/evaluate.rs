@@ -1,15 +1,15 @@
 //! Quality of a network on a data set.
 
+use crate::error::check_length;
 use crate::executable::Number;
 use crate::learn::Objective;
-use crate::learn::objective::check_labels;
 use crate::simd::Real;
 use crate::{Executable, Rows, RunError};
 
 /// How well a network does on a data set.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Quality {
-    /// Mean loss of the objective.
+    /// Mean loss of the objective, without any regularisation.
     pub loss: f64,
     /// Mean log-likelihood.
     pub log_likelihood: f64,
@@ -20,7 +20,7 @@ pub struct Quality {
 /// Computes the quality on a data set, a part of it at a time.
 ///
 /// # Errors
-/// If columns or labels do not fit.
+/// If columns or labels do not fit, or the objective is out of its range.
 pub fn evaluate<E: Number>(
     executable: &Executable<E>,
     rows: Rows<'_, E>,
@@ -28,7 +28,10 @@ pub fn evaluate<E: Number>(
     objective: Objective,
 ) -> Result<Quality, RunError> {
     let classes = executable.classes();
-    check_labels(objective, labels, rows.len(), classes)?;
+    objective.check(labels, rows.len(), classes)?;
+    if let Some(labels) = labels {
+        check_length("the list of labels", labels.len(), rows.len())?;
+    }
     let joints = executable.class_joints(rows)?;
     let mut quality = Quality::default();
     let mut correct = 0_usize;

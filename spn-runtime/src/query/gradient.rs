@@ -10,15 +10,14 @@ use rayon::prelude::*;
 use spn_ir::{Formula, ParameterId};
 
 use crate::engine::Wanted;
+use crate::error::check_length;
 use crate::executable::{Number, tile_rows, tile_width};
 use crate::kernels::dropout::Dropping;
 use crate::kernels::input;
 use crate::learn::Objective;
-use crate::learn::objective::{TileLoss, check_labels};
+use crate::learn::objective::TileLoss;
 use crate::workspace::Purpose;
 use crate::{Executable, Rows, RunError, Statistics};
-
-use super::log_likelihood::check_length;
 
 /// The most buffers of derivatives that exist at a time, and with that the most threads that
 /// gradients use.
@@ -79,7 +78,7 @@ impl<E: Number> Executable<E> {
     /// The loss and its gradient.
     ///
     /// # Errors
-    /// If columns, labels or weights do not fit.
+    /// If columns, labels or weights do not fit, or an option is out of its range.
     pub fn gradient(
         &self,
         rows: Rows<'_, E>,
@@ -143,7 +142,7 @@ impl<E: Number> Executable<E> {
         inputs: &mut Vec<E>,
     ) -> Result<(), RunError> {
         rows.check_columns(self.plan().variables as usize)?;
-        check_labels(options.objective, options.labels, rows.len(), self.classes())?;
+        options.objective.check(options.labels, rows.len(), self.classes())?;
         if let Some(weights) = options.row_weights {
             check_length("the list of row weights", weights.len(), rows.len())?;
         }
@@ -189,7 +188,9 @@ impl<E: Number> Executable<E> {
         let weight = |sample: usize| {
             share * options.row_weights.map_or(1.0, |weights| weights[part.first + sample].to_f64())
         };
-        let labels = options.labels.map(|labels| &labels[part.first..part.first + part.count]);
+        // An objective without labels has not checked them.
+        let labels = options.labels.filter(|_| options.objective.needs_labels());
+        let labels = labels.map(|labels| &labels[part.first..part.first + part.count]);
         self.with_workspace(|workspace| {
             E::forward(&engine, self.level(), part, workspace);
             let length = self.classes() * part.tile;
