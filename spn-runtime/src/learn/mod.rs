@@ -7,6 +7,7 @@ mod normalize;
 pub(crate) mod objective;
 mod optimizer;
 mod rmsprop;
+mod schedule;
 mod sgd;
 
 pub use adam::Adam;
@@ -15,4 +16,5 @@ pub use fit::{Epoch, Examples, FitOptions, Progress, fit};
 pub use objective::Objective;
 pub use optimizer::{Method, Optimizer};
 pub use rmsprop::RmsProp;
+pub use schedule::Schedule;
 pub use sgd::Sgd;
