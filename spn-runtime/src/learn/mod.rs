@@ -1,6 +1,7 @@
 //! Learning: objectives, optimisers and the training loop. One file for each.
 
 mod adam;
+mod adamw;
 mod evaluate;
 mod fit;
 mod normalize;
@@ -11,6 +12,7 @@ mod schedule;
 mod sgd;
 
 pub use adam::Adam;
+pub use adamw::AdamW;
 pub use evaluate::{Quality, evaluate};
 pub use fit::{Epoch, Examples, FitOptions, Progress, fit};
 pub use objective::Objective;

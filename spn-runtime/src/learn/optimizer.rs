@@ -1,13 +1,13 @@
 //! Optimisers: one step from derivatives to new parameter values, then the projections.
 //!
-//! A rule (Adam, SGD, RMSprop) works value by value, so it is written as a plain loop that the
+//! A rule (Adam, AdamW, SGD, RMSprop) works value by value, so it is written as a plain loop that the
 //! compiler vectorises; parameters are cut into chunks that run in parallel.
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::normalize::project;
-use super::{Adam, RmsProp, Sgd};
+use super::{Adam, AdamW, RmsProp, Sgd};
 use crate::executable::{Executable, Number};
 use crate::query::Derivatives;
 use crate::simd::{Level, dispatch};
@@ -23,6 +23,9 @@ const CHUNK: usize = 1 << 14;
 pub enum Method {
     /// Adam.
     Adam(Adam),
+    /// Adam with decoupled weight decay.
+    #[serde(rename = "adamw")]
+    AdamW(AdamW),
     /// Gradient descent.
     Sgd(Sgd),
     /// RMSprop.
@@ -77,11 +80,12 @@ impl<E: Number> Optimizer<E> {
         self.step
     }
 
-    /// One step on a batch: gradient, update of every trainable parameter, projections. Returns
-    /// the loss before the step.
+    /// One step on a batch: gradient, update of every trainable parameter, projections.
+    /// Returns the loss before the step.
     ///
     /// # Errors
-    /// If columns, labels or weights do not fit; nothing changes then.
+    /// If columns, labels or weights do not fit or an option is out of its range; nothing changes
+    /// then.
     pub fn step(
         &mut self,
         executable: &mut Executable<E>,
@@ -108,6 +112,7 @@ impl<E: Number> Optimizer<E> {
                 let step = (self.learning_rate, self.step);
                 match self.method {
                     Method::Adam(rule) => apply(&rule, level, step, &gradient, values, slots),
+                    Method::AdamW(rule) => apply(&rule, level, step, &gradient, values, slots),
                     Method::Sgd(rule) => apply(&rule, level, step, &gradient, values, slots),
                     Method::RmsProp(rule) => apply(&rule, level, step, &gradient, values, slots),
                 }
@@ -142,4 +147,26 @@ fn apply<E: Number, R: Rule>(
         let slots = [first, second];
         dispatch!(level, _isa => rule.apply(rate, step, gradient, values, slots));
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_in_files() {
+        let cases = [
+            (r#"{"name": "adam"}"#, Method::Adam(Adam::default())),
+            (r#"{"name": "adamw"}"#, Method::AdamW(AdamW::default())),
+            (r#"{"name": "sgd"}"#, Method::Sgd(Sgd::default())),
+            (r#"{"name": "rmsprop"}"#, Method::RmsProp(RmsProp::default())),
+        ];
+        for (text, method) in cases {
+            assert_eq!(serde_json::from_str::<Method>(text).unwrap(), method);
+            let again = serde_json::to_string(&method).unwrap();
+            assert_eq!(serde_json::from_str::<Method>(&again).unwrap(), method);
+        }
+        let wrong = r#"{"name": "adam", "weight_decay": 0.1}"#;
+        assert!(serde_json::from_str::<Method>(wrong).is_err());
+    }
 }
