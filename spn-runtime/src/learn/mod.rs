@@ -2,6 +2,7 @@
 
 mod adam;
 mod adamw;
+mod clipping;
 mod evaluate;
 mod fit;
 mod normalize;
@@ -13,6 +14,7 @@ mod sgd;
 
 pub use adam::Adam;
 pub use adamw::AdamW;
+pub use clipping::Clipping;
 pub use evaluate::{Quality, evaluate};
 pub use fit::{Epoch, Examples, FitOptions, Progress, fit};
 pub use objective::Objective;

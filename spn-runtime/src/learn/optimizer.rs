@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::normalize::project;
-use super::{Adam, AdamW, RmsProp, Sgd};
+use super::{Adam, AdamW, Clipping, RmsProp, Sgd};
 use crate::executable::{Executable, Number};
 use crate::query::Derivatives;
 use crate::simd::{Level, dispatch};
@@ -61,6 +61,8 @@ pub struct Optimizer<E> {
     method: Method,
     /// Step size.
     pub learning_rate: f64,
+    /// What is done to gradients that are too large, before the method sees them.
+    pub clipping: Clipping,
     step: u64,
     /// For each parameter the remembered values, made with the first step.
     slots: Vec<[Vec<E>; 2]>,
@@ -68,10 +70,11 @@ pub struct Optimizer<E> {
 }
 
 impl<E: Number> Optimizer<E> {
-    /// An optimiser that has not seen a gradient yet.
+    /// An optimiser that has not seen a gradient yet and clips none.
     #[must_use]
     pub fn new(method: Method, learning_rate: f64) -> Self {
-        Self { method, learning_rate, step: 0, slots: Vec::new(), groups: Vec::new() }
+        let clipping = Clipping::default();
+        Self { method, learning_rate, clipping, step: 0, slots: Vec::new(), groups: Vec::new() }
     }
 
     /// How many steps were taken.
@@ -80,7 +83,7 @@ impl<E: Number> Optimizer<E> {
         self.step
     }
 
-    /// One step on a batch: gradient, update of every trainable parameter, projections.
+    /// One step on a batch: gradient, clipping, update of every trainable parameter, projections.
     /// Returns the loss before the step.
     ///
     /// # Errors
@@ -92,11 +95,13 @@ impl<E: Number> Optimizer<E> {
         rows: Rows<'_, E>,
         options: &GradientOptions<'_, E>,
     ) -> Result<f64, RunError> {
+        self.clipping.check()?;
         let mut inputs = Vec::new();
         executable.derivatives(rows, options, &mut self.groups, &mut inputs)?;
         self.step += 1;
         let mut derivatives = std::mem::take(&mut self.groups[0]);
-        let gradients = executable.parameter_gradients(&mut derivatives.quantities);
+        let mut gradients = executable.parameter_gradients(&mut derivatives.quantities);
+        executable.install(|| self.clipping.clip(&executable.plan().parameters, &mut gradients));
         let level = executable.level();
         let constraints: Vec<_> = executable
             .plan()
