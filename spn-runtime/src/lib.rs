@@ -10,6 +10,7 @@ mod error;
 mod executable;
 mod kernels;
 pub mod learn;
+mod matrices;
 mod query;
 mod rows;
 pub mod simd;

@@ -1,4 +1,4 @@
-//! Learning: objectives, optimisers and the training loop. One file for each.
+//! Learning: objectives, regularisers, optimisers and the training loop. One file for each.
 
 mod adam;
 mod adamw;
@@ -8,6 +8,7 @@ mod fit;
 mod normalize;
 pub(crate) mod objective;
 mod optimizer;
+mod regularization;
 mod rmsprop;
 mod schedule;
 mod sgd;
@@ -19,6 +20,7 @@ pub use evaluate::{Quality, evaluate};
 pub use fit::{Epoch, Examples, FitOptions, Progress, fit};
 pub use objective::Objective;
 pub use optimizer::{Method, Optimizer};
+pub use regularization::Regularization;
 pub use rmsprop::RmsProp;
 pub use schedule::Schedule;
 pub use sgd::Sgd;

@@ -84,7 +84,7 @@ impl<E: Number> Optimizer<E> {
     }
 
     /// One step on a batch: gradient, clipping, update of every trainable parameter, projections.
-    /// Returns the loss before the step.
+    /// Returns the loss before the step, with the penalty of the regularisation.
     ///
     /// # Errors
     /// If columns, labels or weights do not fit or an option is out of its range; nothing changes

@@ -14,8 +14,8 @@ use crate::error::check_length;
 use crate::executable::{Number, tile_rows, tile_width};
 use crate::kernels::dropout::Dropping;
 use crate::kernels::input;
-use crate::learn::Objective;
 use crate::learn::objective::TileLoss;
+use crate::learn::{Objective, Regularization};
 use crate::workspace::Purpose;
 use crate::{Executable, Rows, RunError, Statistics};
 
@@ -31,9 +31,12 @@ const CHUNK: usize = 1 << 14;
 pub struct GradientOptions<'a, E> {
     /// The objective.
     pub objective: Objective,
+    /// What is added to the loss, a function of the parameters alone.
+    pub regularization: Regularization,
     /// A class for each row, where the objective needs them.
     pub labels: Option<&'a [u32]>,
-    /// A weight for each row. The loss is `Σ weight · loss / rows`, as in Keras.
+    /// A weight for each row. The loss is `Σ weight · loss / rows`, as in Keras, plus the penalty
+    /// of the regularisation.
     pub row_weights: Option<&'a [E]>,
     /// What sample-wise normalisation looks at.
     pub statistics: Statistics,
@@ -47,6 +50,7 @@ impl<E> Default for GradientOptions<'_, E> {
     fn default() -> Self {
         Self {
             objective: Objective::Generative,
+            regularization: Regularization::default(),
             labels: None,
             row_weights: None,
             statistics: Statistics::Observed,
@@ -59,7 +63,7 @@ impl<E> Default for GradientOptions<'_, E> {
 /// A loss and its gradient.
 #[derive(Clone, Debug)]
 pub struct Gradient<E> {
-    /// The mean loss of the rows.
+    /// The mean loss of the rows, plus the penalty of the regularisation.
     pub loss: f64,
     /// With respect to each parameter of the plan, in its order.
     pub parameters: Vec<Vec<E>>,
@@ -143,6 +147,7 @@ impl<E: Number> Executable<E> {
     ) -> Result<(), RunError> {
         rows.check_columns(self.plan().variables as usize)?;
         options.objective.check(options.labels, rows.len(), self.classes())?;
+        options.regularization.check()?;
         if let Some(weights) = options.row_weights {
             check_length("the list of row weights", weights.len(), rows.len())?;
         }
@@ -169,6 +174,7 @@ impl<E: Number> Executable<E> {
                 }
             });
             reduce(groups);
+            options.regularization.add(self, &mut groups[0]);
         });
         Ok(())
     }
