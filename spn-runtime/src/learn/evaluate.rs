@@ -50,3 +50,36 @@ pub fn evaluate<E: Number>(
     quality.accuracy = labels.map(|_| correct as f64 / count);
     Ok(quality)
 }
+
+#[cfg(test)]
+mod tests {
+    use spn_compiler::{Options, compile};
+
+    use super::*;
+    use crate::GradientOptions;
+
+    /// Labels that the generative objective does not need may be no classes, then they are never
+    /// right; but there must be one for each row.
+    #[test]
+    fn labels_that_are_not_needed() {
+        let circuit = spn_ir::text::parse(
+            "spn 1
+             variables 1
+             a = leaf indicator(0) x2
+             r = sum(a) weights=[0.25 0.75]
+             root r",
+        );
+        let plan = compile(&circuit.unwrap(), &Options::default()).unwrap();
+        let executable = Executable::<f64>::new(plan).unwrap();
+        let rows = Rows::new(&[0.0, 1.0], 1).unwrap();
+        let evaluate =
+            |labels: &[u32]| evaluate(&executable, rows, Some(labels), Objective::Generative);
+        assert_eq!(evaluate(&[0, 9]).unwrap().accuracy, Some(0.5));
+        assert!(matches!(evaluate(&[0]), Err(crate::RunError::WrongLength { .. })));
+        let gradient = |labels| {
+            let options = GradientOptions { labels, ..GradientOptions::default() };
+            executable.gradient(rows, &options).unwrap().parameters
+        };
+        assert_eq!(gradient(Some([9_u32].as_slice())), gradient(None));
+    }
+}

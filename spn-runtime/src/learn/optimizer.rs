@@ -156,7 +156,66 @@ fn apply<E: Number, R: Rule>(
 
 #[cfg(test)]
 mod tests {
+    use spn_compiler::{Options, compile};
+
     use super::*;
+    use crate::learn::Regularization;
+
+    const CIRCUIT: &str = "spn 1
+        variables 1
+        parameter weights [3 1] = [0.1 0.2 0.3]
+        quantity weights = softmax(weights)
+        parameter location [3 1] = [-1; 0; 2]
+        quantity location = direct(location)
+        parameter scale [3 1] frozen = [1; 1; 1]
+        quantity scale = direct(scale)
+        a = leaf normal(0) x3 location=location scale=scale
+        r = sum(a) weights=weights
+        root r";
+
+    /// A step of gradient descent of size 1 is as long as the clipped gradient, and goes the way of
+    /// the gradient of the trainable parameters.
+    #[test]
+    fn a_step_is_no_longer_than_the_clipped_gradient() {
+        let plan = compile(&spn_ir::text::parse(CIRCUIT).unwrap(), &Options::default()).unwrap();
+        let mut executable = Executable::<f64>::new(plan).unwrap();
+        let rows = Rows::new(&[4.0], 1).unwrap();
+        let options = GradientOptions::default();
+        let before = executable.parameters().concat();
+        let gradient = executable.gradient(rows, &options).unwrap().parameters;
+        let trainable: Vec<bool> =
+            executable.plan().parameters.iter().map(|(_, p)| p.trainable).collect();
+        assert!(trainable.contains(&false));
+        let pairs = gradient.into_iter().zip(trainable);
+        let gradient = pairs.map(|(g, trained)| if trained { g } else { vec![0.0; g.len()] });
+        let gradient: Vec<f64> = gradient.flatten().collect();
+        let norm = gradient.iter().map(|g| g * g).sum::<f64>().sqrt();
+        assert!(norm > 0.5, "{norm}");
+
+        let mut optimizer = Optimizer::new(Method::Sgd(Sgd::default()), 1.0);
+        optimizer.clipping = Clipping { norm: Some(0.25), value: None };
+        optimizer.step(&mut executable, rows, &options).unwrap();
+        let after = executable.parameters().concat();
+        for ((before, after), g) in before.iter().zip(after).zip(gradient) {
+            let expected = before - g * 0.25 / norm;
+            assert!((after - expected).abs() < 1e-14, "{after} {expected}");
+        }
+    }
+
+    #[test]
+    fn wrong_options_change_nothing() {
+        let plan = compile(&spn_ir::text::parse(CIRCUIT).unwrap(), &Options::default()).unwrap();
+        let mut executable = Executable::<f64>::new(plan).unwrap();
+        let rows = Rows::new(&[4.0], 1).unwrap();
+        let before = executable.parameters().to_vec();
+        let mut optimizer = Optimizer::new(Method::default(), 1.0);
+        let regularization = Regularization { l2: -1.0, ..Regularization::default() };
+        let wrong = GradientOptions { regularization, ..GradientOptions::default() };
+        assert!(optimizer.step(&mut executable, rows, &wrong).is_err());
+        optimizer.clipping = Clipping { norm: Some(0.0), value: None };
+        assert!(optimizer.step(&mut executable, rows, &GradientOptions::default()).is_err());
+        assert_eq!((executable.parameters(), optimizer.steps()), (before.as_slice(), 0));
+    }
 
     #[test]
     fn names_in_files() {
