@@ -52,8 +52,8 @@ impl Counting {
             Self::UnweightedHard { sample_probability } => (false, sample_probability),
         };
         if !(0.0..=1.0).contains(&sample_probability) {
-            let (what, range) = ("the sample probability", "from 0 to 1");
-            return Err(RunError::OutOfRange { what, value: sample_probability, range });
+            let (option, range) = ("the sample probability", "from 0 to 1");
+            return Err(RunError::OptionOutOfRange { option, value: sample_probability, range });
         }
         Ok(Rule::Selection(Selecting { weighted, sample_probability, draws }))
     }

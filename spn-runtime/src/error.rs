@@ -44,14 +44,14 @@ pub enum RunError {
         /// Its name.
         objective: &'static str,
     },
-    /// A number outside its range.
-    #[error("{what} is {value}, but must be {range}")]
-    OutOfRange {
-        /// Which number.
-        what: &'static str,
+    /// An option of training out of its range.
+    #[error("{option} is {value}; it must be {range}")]
+    OptionOutOfRange {
+        /// Which option.
+        option: &'static str,
         /// Its value.
         value: f64,
-        /// What is allowed.
+        /// What it may be.
         range: &'static str,
     },
     /// A tensor that nodes read as two different things, for instance as weights and as locations.
@@ -82,6 +82,15 @@ pub enum RunError {
         parameter: String,
         /// Why not.
         reason: &'static str,
+    },
+    /// An option that works on gradients, given to expectation maximisation.
+    #[error(
+        "{option} works on gradients, which expectation maximisation does not use; its priors do \
+         something similar"
+    )]
+    NeedsGradients {
+        /// The option.
+        option: &'static str,
     },
     /// Counts of an objective that is no likelihood.
     #[error(
@@ -122,4 +131,23 @@ pub enum RunError {
         /// Values needed.
         expected: usize,
     },
+}
+
+/// An error unless the length fits.
+pub(crate) fn check_length(
+    what: &'static str,
+    found: usize,
+    expected: usize,
+) -> Result<(), RunError> {
+    if found == expected { Ok(()) } else { Err(RunError::WrongLength { what, found, expected }) }
+}
+
+/// An error unless the option is valid.
+pub(crate) fn require(
+    valid: bool,
+    option: &'static str,
+    value: f64,
+    range: &'static str,
+) -> Result<(), RunError> {
+    if valid { Ok(()) } else { Err(RunError::OptionOutOfRange { option, value, range }) }
 }

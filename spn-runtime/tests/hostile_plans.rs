@@ -10,6 +10,7 @@ use rand::{Rng, RngExt};
 use spn_compiler::{Options, compile};
 use spn_ir::container::{Precision, read_plan, write_plan};
 use spn_ir::plan::Plan;
+use spn_runtime::learn::Regularization;
 use spn_runtime::{
     CompletionOptions, Dropping, Executable, ExecutableOptions, FlowOptions, GradientOptions, Rows,
     RunError, Statistics,
@@ -54,7 +55,9 @@ fn run(plan: Plan) -> Result<(), RunError> {
     executable.log_likelihood(rows)?;
     executable.class_posteriors(rows)?;
     let dropping = Dropping::Random { seed: 1, step: 2 };
-    let gradient = GradientOptions { inputs: true, dropping, ..GradientOptions::default() };
+    let regularization = Regularization { l1: 1.0, l2: 1.0, entropy: 1.0 };
+    let gradient =
+        GradientOptions { regularization, inputs: true, dropping, ..GradientOptions::default() };
     executable.gradient(rows, &gradient)?;
     executable.complete(rows, CompletionOptions::default())?;
     if outputs {

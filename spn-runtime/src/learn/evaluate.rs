@@ -1,15 +1,15 @@
 //! Quality of a network on a data set.
 
+use crate::error::check_length;
 use crate::executable::Number;
 use crate::learn::Objective;
-use crate::learn::objective::check_labels;
 use crate::simd::Real;
 use crate::{Executable, Rows, RunError};
 
 /// How well a network does on a data set.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Quality {
-    /// Mean loss of the objective.
+    /// Mean loss of the objective, without any regularisation.
     pub loss: f64,
     /// Mean log-likelihood.
     pub log_likelihood: f64,
@@ -20,7 +20,7 @@ pub struct Quality {
 /// Computes the quality on a data set, a part of it at a time.
 ///
 /// # Errors
-/// If columns or labels do not fit.
+/// If columns or labels do not fit, or the objective is out of its range.
 pub fn evaluate<E: Number>(
     executable: &Executable<E>,
     rows: Rows<'_, E>,
@@ -28,7 +28,10 @@ pub fn evaluate<E: Number>(
     objective: Objective,
 ) -> Result<Quality, RunError> {
     let classes = executable.classes();
-    check_labels(objective, labels, rows.len(), classes)?;
+    objective.check(labels, rows.len(), classes)?;
+    if let Some(labels) = labels {
+        check_length("the list of labels", labels.len(), rows.len())?;
+    }
     let joints = executable.class_joints(rows)?;
     let mut quality = Quality::default();
     let mut correct = 0_usize;
@@ -46,4 +49,37 @@ pub fn evaluate<E: Number>(
     quality.loss /= count;
     quality.accuracy = labels.map(|_| correct as f64 / count);
     Ok(quality)
+}
+
+#[cfg(test)]
+mod tests {
+    use spn_compiler::{Options, compile};
+
+    use super::*;
+    use crate::GradientOptions;
+
+    /// Labels that the generative objective does not need may be no classes, then they are never
+    /// right; but there must be one for each row.
+    #[test]
+    fn labels_that_are_not_needed() {
+        let circuit = spn_ir::text::parse(
+            "spn 1
+             variables 1
+             a = leaf indicator(0) x2
+             r = sum(a) weights=[0.25 0.75]
+             root r",
+        );
+        let plan = compile(&circuit.unwrap(), &Options::default()).unwrap();
+        let executable = Executable::<f64>::new(plan).unwrap();
+        let rows = Rows::new(&[0.0, 1.0], 1).unwrap();
+        let evaluate =
+            |labels: &[u32]| evaluate(&executable, rows, Some(labels), Objective::Generative);
+        assert_eq!(evaluate(&[0, 9]).unwrap().accuracy, Some(0.5));
+        assert!(matches!(evaluate(&[0]), Err(crate::RunError::WrongLength { .. })));
+        let gradient = |labels| {
+            let options = GradientOptions { labels, ..GradientOptions::default() };
+            executable.gradient(rows, &options).unwrap().parameters
+        };
+        assert_eq!(gradient(Some([9_u32].as_slice())), gradient(None));
+    }
 }

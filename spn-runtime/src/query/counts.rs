@@ -11,14 +11,13 @@ use crate::executable::{Number, tile_rows};
 use crate::kernels::dropout::Dropping;
 use crate::kernels::input::TileRows;
 use crate::learn::Objective;
-use crate::learn::objective::check_labels;
 use crate::simd::Element;
 use crate::workspace::Purpose;
 use crate::{Counting, Executable, Rows, RunError, Statistics};
 
 use super::groups::{Groups, Sums, TileNumber, scale_by};
-use super::log_likelihood::check_length;
 use super::roles::{Role, roles};
+use crate::error::check_length;
 
 /// What is counted.
 #[derive(Clone, Copy, Debug)]
@@ -126,7 +125,7 @@ impl<E: Number> Executable<E> {
         if !matches!(options.objective, Objective::Generative | Objective::Joint) {
             return Err(RunError::NoLikelihood { objective: options.objective.name() });
         }
-        check_labels(options.objective, options.labels, rows.len(), self.classes())?;
+        options.objective.check(options.labels, rows.len(), self.classes())?;
         rows.check_columns(self.plan().variables as usize)?;
         if let Some(weights) = options.row_weights {
             check_length("the list of row weights", weights.len(), rows.len())?;

@@ -8,25 +8,28 @@ use std::borrow::Cow;
 use spn_ir::{Formula, ParameterId};
 
 use crate::engine::{Signal, Wanted};
+use crate::error::check_length;
 use crate::executable::{Number, tile_rows};
 use crate::kernels::dropout::Dropping;
 use crate::kernels::input;
-use crate::learn::Objective;
-use crate::learn::objective::{TileLoss, check_labels};
+use crate::learn::objective::TileLoss;
+use crate::learn::{Objective, Regularization};
 use crate::workspace::Purpose;
 use crate::{Executable, Rows, RunError, Statistics};
 
 use super::groups::{Groups, Sums, TileNumber, scale_by};
-use super::log_likelihood::check_length;
 
 /// What the gradient is taken of.
 #[derive(Clone, Copy, Debug)]
 pub struct GradientOptions<'a, E> {
     /// The objective.
     pub objective: Objective,
+    /// What is added to the loss, a function of the parameters alone.
+    pub regularization: Regularization,
     /// A class for each row, where the objective needs them.
     pub labels: Option<&'a [u32]>,
-    /// A weight for each row. The loss is `Σ weight · loss / rows`, as in Keras.
+    /// A weight for each row. The loss is `Σ weight · loss / rows`, as in Keras, plus the penalty
+    /// of the regularisation.
     pub row_weights: Option<&'a [E]>,
     /// What sample-wise normalisation looks at.
     pub statistics: Statistics,
@@ -40,6 +43,7 @@ impl<E> Default for GradientOptions<'_, E> {
     fn default() -> Self {
         Self {
             objective: Objective::Generative,
+            regularization: Regularization::default(),
             labels: None,
             row_weights: None,
             statistics: Statistics::Observed,
@@ -52,7 +56,7 @@ impl<E> Default for GradientOptions<'_, E> {
 /// A loss and its gradient.
 #[derive(Clone, Debug)]
 pub struct Gradient<E> {
-    /// The mean loss of the rows.
+    /// The mean loss of the rows, plus the penalty of the regularisation.
     pub loss: f64,
     /// With respect to each parameter of the plan, in its order.
     pub parameters: Vec<Vec<E>>,
@@ -64,7 +68,7 @@ impl<E: Number> Executable<E> {
     /// The loss and its gradient.
     ///
     /// # Errors
-    /// If columns, labels or weights do not fit.
+    /// If columns, labels or weights do not fit, or an option is out of its range.
     pub fn gradient(
         &self,
         rows: Rows<'_, E>,
@@ -128,7 +132,8 @@ impl<E: Number> Executable<E> {
         inputs: &mut Vec<E>,
     ) -> Result<(), RunError> {
         rows.check_columns(self.plan().variables as usize)?;
-        check_labels(options.objective, options.labels, rows.len(), self.classes())?;
+        options.objective.check(options.labels, rows.len(), self.classes())?;
+        options.regularization.check()?;
         if let Some(weights) = options.row_weights {
             check_length("the list of row weights", weights.len(), rows.len())?;
         }
@@ -140,6 +145,7 @@ impl<E: Number> Executable<E> {
             groups.run(rows.len(), &lengths, (inputs, columns), |tile, group, inputs| {
                 self.tile_derivatives(rows, options, tile, group, inputs);
             });
+            options.regularization.add(self, groups.total());
         });
         Ok(())
     }
@@ -159,7 +165,9 @@ impl<E: Number> Executable<E> {
         let weight = |sample: usize| {
             share * options.row_weights.map_or(1.0, |weights| weights[part.first + sample].to_f64())
         };
-        let labels = options.labels.map(|labels| &labels[part.first..part.first + part.count]);
+        // An objective without labels has not checked them.
+        let labels = options.labels.filter(|_| options.objective.needs_labels());
+        let labels = labels.map(|labels| &labels[part.first..part.first + part.count]);
         self.with_workspace(|workspace| {
             E::forward(&engine, self.level(), part, workspace);
             let length = self.classes() * part.tile;

@@ -1,5 +1,6 @@
 //! Log-likelihood of rows, missing values marginalised.
 
+use crate::error::check_length;
 use crate::executable::Number;
 use crate::kernels::dropout::Dropping;
 use crate::workspace::Purpose;
@@ -37,12 +38,4 @@ impl<E: Number> Executable<E> {
         });
         Ok(())
     }
-}
-
-pub(super) fn check_length(
-    what: &'static str,
-    found: usize,
-    expected: usize,
-) -> Result<(), RunError> {
-    if found == expected { Ok(()) } else { Err(RunError::WrongLength { what, found, expected }) }
 }

@@ -169,7 +169,10 @@ fn options_out_of_range_are_refused() {
     for options in wrong {
         let mut optimizer = Optimizer::new(Method::ExpectationMaximization(options), 1.0);
         let result = optimizer.step(&mut executable, rows, &GradientOptions::default());
-        assert!(matches!(result, Err(RunError::OutOfRange { .. })), "{options:?}: {result:?}");
+        assert!(
+            matches!(result, Err(RunError::OptionOutOfRange { .. })),
+            "{options:?}: {result:?}"
+        );
     }
     assert_eq!(executable.parameters(), before);
 }

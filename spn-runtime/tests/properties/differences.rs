@@ -1,19 +1,25 @@
 //! Gradients are derivatives: central differences of the loss in double precision, for every kind
-//! of parameter, every objective and the inputs under every normalisation.
+//! of parameter, every objective, every regularisation and the inputs under every normalisation.
 
 use std::collections::BTreeMap;
 
 use spn_compiler::Options;
 use spn_ir::{Circuit, Formula, LeafFamily, NodeKind, Normalisation, ParameterId};
-use spn_runtime::learn::Objective;
+use spn_runtime::learn::{Objective, Regularization};
 use spn_runtime::{Executable, Gradient, GradientOptions};
 use spn_testkit::random::{VariableKind, variable_kinds};
 use spn_testkit::{CircuitOptions, RowOptions, random_circuit, random_row};
 
 use crate::{batch, executable, flat};
 
-const OBJECTIVES: [Objective; 3] =
-    [Objective::Generative, Objective::Joint, Objective::Discriminative];
+const OBJECTIVES: [Objective; 6] = [
+    Objective::Generative,
+    Objective::Joint,
+    Objective::Discriminative,
+    Objective::Hybrid { generative: 0.2 },
+    Objective::Hybrid { generative: 0.5 },
+    Objective::Hybrid { generative: 0.9 },
+];
 
 /// How many circuits, rows of each, and values of each parameter.
 const CIRCUITS: u64 = 60;
@@ -77,6 +83,7 @@ struct Case {
     circuit: Circuit,
     values: Vec<f64>,
     labels: Vec<u32>,
+    regularization: Regularization,
 }
 
 impl Case {
@@ -88,7 +95,8 @@ impl Case {
         let executable = executable::<f64>(&circuit, &Options::default(), 1);
         let classes = executable.classes() as u64;
         let labels = (0..ROWS as u64).map(|row| ((row + seed) % classes) as u32).collect();
-        (Self { circuit, values, labels }, executable)
+        let regularization = Regularization::default();
+        (Self { circuit, values, labels, regularization }, executable)
     }
 
     fn gradient(
@@ -98,7 +106,14 @@ impl Case {
         values: &[f64],
     ) -> Gradient<f64> {
         let labels = objective.needs_labels().then_some(self.labels.as_slice());
-        let options = GradientOptions { objective, labels, inputs: true, ..Default::default() };
+        let regularization = self.regularization;
+        let options = GradientOptions {
+            objective,
+            regularization,
+            labels,
+            inputs: true,
+            ..Default::default()
+        };
         executable.gradient(batch(&self.circuit, values), &options).unwrap()
     }
 
@@ -109,14 +124,20 @@ impl Case {
     }
 }
 
-#[test]
-fn gradients_of_parameters_are_differences() {
+/// Compares the gradients of parameters of the wanted kinds; how many of each kind there were.
+fn check_parameters(
+    regularization: Regularization,
+    objectives: &[Objective],
+    wanted: impl Fn(&str) -> bool,
+) -> BTreeMap<String, usize> {
     let mut checked: BTreeMap<String, usize> = BTreeMap::new();
     for seed in 0..CIRCUITS {
-        let (case, mut executable) = Case::new(seed);
+        let (mut case, mut executable) = Case::new(seed);
+        case.regularization = regularization;
         let trainable = |id: &ParameterId| case.circuit.parameters.get(*id).trainable;
-        for (id, kind) in kinds(&case.circuit).into_iter().filter(|(id, _)| trainable(id)) {
-            for objective in OBJECTIVES {
+        let kinds = kinds(&case.circuit).into_iter().filter(|(id, _)| trainable(id));
+        for (id, kind) in kinds.filter(|(_, kind)| wanted(kind)) {
+            for &objective in objectives {
                 let gradient = case.gradient(&executable, objective, &case.values);
                 // Discrete rows may be impossible for a class.
                 if !gradient.loss.is_finite() {
@@ -130,13 +151,21 @@ fn gradients_of_parameters_are_differences() {
                     };
                     let difference = slope(loss, values[index]);
                     executable.update(|all| all[id.index()][index] = values[index]);
-                    let what = format!("seed {seed}, {kind} {id:?}[{index}], {objective:?}");
+                    let what = format!(
+                        "seed {seed}, {kind} {id:?}[{index}], {objective:?}, {regularization:?}"
+                    );
                     case.assert_slope(gradient.parameters[id.index()][index], difference, &what);
                 }
                 *checked.entry(kind.clone()).or_default() += 1;
             }
         }
     }
+    checked
+}
+
+#[test]
+fn gradients_of_parameters_are_differences() {
+    let checked = check_parameters(Regularization::default(), &OBJECTIVES, |_| true);
     let expected = [
         "weights direct",
         "weights exp",
@@ -153,6 +182,26 @@ fn gradients_of_parameters_are_differences() {
     ];
     for kind in expected {
         assert!(checked.get(kind).is_some_and(|count| *count >= 10), "{kind}: {checked:?}");
+    }
+}
+
+/// Every penalty alone and all together, in every formula of weights.
+#[test]
+fn gradients_of_penalties_are_differences() {
+    let none = Regularization::default();
+    let regularizations = [
+        Regularization { l1: 0.7, ..none },
+        Regularization { l2: 1.3, ..none },
+        Regularization { entropy: 0.9, ..none },
+        Regularization { l1: 0.3, l2: 0.4, entropy: -0.5 },
+    ];
+    for regularization in regularizations {
+        let weights = |kind: &str| kind.starts_with("weights");
+        let checked = check_parameters(regularization, &OBJECTIVES[2..4], weights);
+        for formula in ["direct", "exp", "softmax", "normalized"] {
+            let kind = format!("weights {formula}");
+            assert!(checked.get(&kind).is_some_and(|count| *count >= 10), "{checked:?}");
+        }
     }
 }
 

@@ -37,7 +37,8 @@ fn check<E: Number>(sample: &Sample, rows: &[Vec<f64>]) {
     assert!(flows.iter().all(|flow| *flow == E::zero()));
 
     let labels = vec![0; likelihoods.len()];
-    for objective in [Objective::Generative, Objective::Joint, Objective::Discriminative] {
+    let hybrid = Objective::Hybrid { generative: 0.3 };
+    for objective in [Objective::Generative, Objective::Joint, Objective::Discriminative, hybrid] {
         let labels = Some(labels.as_slice());
         let options = GradientOptions { objective, labels, inputs: true, ..Default::default() };
         let gradient = plain.gradient(rows, &options).unwrap();

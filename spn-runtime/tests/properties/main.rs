@@ -9,6 +9,7 @@ mod differences;
 mod dropout;
 mod impossible;
 mod nothing_observed;
+mod regularization;
 mod threads;
 
 use proptest::prelude::ProptestConfig;

@@ -2,7 +2,9 @@
 
 use proptest::prelude::*;
 use spn_compiler::Options;
-use spn_runtime::learn::{Adam, Examples, FitOptions, Method, Objective, fit};
+use spn_runtime::learn::{
+    Adam, AdamW, Clipping, Examples, FitOptions, Method, Objective, Optimizer, Regularization, fit,
+};
 use spn_runtime::{Dropping, GradientOptions, Number};
 use spn_testkit::random::{Sample, circuits_with_rows};
 use spn_testkit::{CircuitOptions, RowOptions};
@@ -68,6 +70,25 @@ fn check_fit(sample: &Sample, rows: &[Vec<f64>]) {
     }
 }
 
+/// Steps on penalised and clipped gradients.
+fn check_steps(sample: &Sample, rows: &[Vec<f64>]) {
+    let circuit = &sample.circuit;
+    let values = flat::<f32>(rows);
+    let regularization = Regularization { l1: 0.1, l2: 0.2, entropy: 0.3 };
+    let options = GradientOptions { regularization, ..GradientOptions::default() };
+    let results = THREADS.map(|threads| {
+        let mut executable = executable::<f32>(circuit, &Options::default(), threads);
+        let mut optimizer = Optimizer::new(Method::AdamW(AdamW::default()), 1e-2);
+        optimizer.clipping = Clipping { norm: Some(0.1), value: Some(0.09) };
+        let step = |_| optimizer.step(&mut executable, batch(circuit, &values), &options).unwrap();
+        let losses: Vec<f64> = (0..3).map(step).collect();
+        (bits(&losses), bits(&executable.parameters().concat()))
+    });
+    for other in &results[1..] {
+        assert_eq!(other, &results[0]);
+    }
+}
+
 /// How many circuits had something to train.
 static TRAINED: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
 
@@ -90,6 +111,7 @@ fn training_does_not_depend_on_threads() {
     runner
         .run(&strategy, |(sample, rows)| {
             check_fit(&sample, &rows);
+            check_steps(&sample, &rows);
             Ok(())
         })
         .unwrap();

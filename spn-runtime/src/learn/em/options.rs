@@ -63,7 +63,7 @@ impl ExpectationMaximization {
     /// # Errors
     /// If a number is outside its range.
     pub fn check(&self) -> Result<(), RunError> {
-        let bad = |what, value, range| Err(RunError::OutOfRange { what, value, range });
+        let bad = |option, value, range| Err(RunError::OptionOutOfRange { option, value, range });
         let Prior { pseudocount, location_rows, location, scale_rows, scale } = self.prior;
         if self.accumulate_batches == 0 {
             return bad("the number of batches to average", 0.0, "at least 1");
