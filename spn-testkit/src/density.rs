@@ -8,6 +8,9 @@ use spn_ir::LocationScale;
 /// Above this the square of a number nears overflow, and `ln(1 + z²)` is `2 ln |z|` to the last bit.
 const HUGE: f64 = 1e150;
 
+/// Laplace densities are counted as if no value were closer to the location, in scales.
+const SMALLEST_DEVIATION: f64 = 1e-3;
+
 /// Derivatives of a log-density.
 pub(crate) struct Slopes {
     /// With respect to the value.
@@ -41,6 +44,18 @@ pub(crate) fn slopes(density: LocationScale, x: f64, location: f64, scale: f64) 
         LocationScale::Laplace => (-z.signum(), -z.abs()),
     };
     Slopes { value: slope / scale, location: -slope / scale, scale: (-moment - 1.0) / scale }
+}
+
+/// The factor of the precision `1 / scale²` that a normal density must have in place of `density`
+/// at `z = (x - location) / scale`, so that maximising the one improves the other: the weight of
+/// the scale mixture of normals. It is `-(d/dz log density) / z`.
+pub(crate) fn mixing_weight(density: LocationScale, z: f64) -> f64 {
+    match density {
+        LocationScale::Normal => 1.0,
+        LocationScale::Cauchy => 2.0 / (1.0 + z * z),
+        // At the location itself the weight is infinite.
+        LocationScale::Laplace => z.abs().max(SMALLEST_DEVIATION).recip(),
+    }
 }
 
 #[cfg(test)]
@@ -83,6 +98,20 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn mixing_weights_are_slopes_of_the_density() {
+        for density in ALL {
+            for z in [-3.0, -2e-3, 0.2, 5.0] {
+                let slope = slopes(density, z, 0.0, 1.0).value;
+                let error = mixing_weight(density, z) * z + slope;
+                assert!(error.abs() < 1e-12, "{density:?} at {z}: {error}");
+            }
+        }
+        let near = mixing_weight(LocationScale::Laplace, 1e-9);
+        assert_eq!(near, mixing_weight(LocationScale::Laplace, 0.0));
+        assert!((near - 1e3).abs() < 1e-9);
     }
 
     #[test]

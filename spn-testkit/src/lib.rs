@@ -1,14 +1,17 @@
 //! For tests only: what the compiler and the runtime are compared with.
 //!
 //! * [`reference`](mod@reference) says what a circuit means: an obvious evaluator in f64 log space; [`reverse`](mod@reverse) is its
-//!   derivative. Neither is fast, both are meant to be read.
+//!   derivative, [`counting`] what expectation maximisation counts. None is fast, all are meant to
+//!   be read.
 //! * [`random`] makes circuits and rows from a seed, valid ones and ones with a known fault.
 //! * [`brute_force`] sums a small discrete circuit over all its states.
 //! * [`golden`] runs directories of test files, [`close`] compares numbers.
 
 pub mod brute_force;
 pub mod close;
+pub mod counting;
 mod density;
+mod flows;
 pub mod golden;
 pub mod normalise;
 pub mod random;
@@ -16,6 +19,7 @@ pub mod reference;
 pub mod reverse;
 
 pub use close::{Difference, compare, compare_each};
+pub use counting::{Counting, Counts, QuantityCounts, Target, count, count_seeds, root_seeds};
 pub use normalise::Statistics;
 pub use random::{CircuitOptions, RowOptions, invalid_circuit, random_circuit, random_row};
 pub use reference::{

@@ -6,15 +6,12 @@
 //!
 //! A unit of value `-inf` has flow 0 and passes nothing on, so no NaN appears.
 
-use spn_ir::{
-    Circuit, DropoutKind, Leaf, LeafFamily, Node, NodeId, NodeKind, ParameterId, Slice, Sum,
-};
+use spn_ir::{Circuit, Leaf, LeafFamily, NodeKind, ParameterId, Slice, Sum};
 
 use crate::density::slopes;
+use crate::flows::{Counting, Flows};
 use crate::normalise::pull_back;
-use crate::reference::{
-    EvaluateOptions, Inputs, evaluate_with, factors, joints_of, state, sum_inputs,
-};
+use crate::reference::{EvaluateOptions, Inputs, evaluate_with, joints_of, state, sum_inputs};
 
 /// Derivatives of a loss.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,11 +26,11 @@ pub struct Gradients {
     pub row: Vec<f64>,
 }
 
-/// What is filled while the nodes are visited from the root down.
-struct Sweep<'a> {
-    inputs: Inputs<'a>,
-    values: Vec<Vec<f64>>,
-    flows: Vec<Vec<f64>>,
+/// What is filled node by node.
+struct Derivatives<'a> {
+    inputs: &'a Inputs<'a>,
+    values: &'a [Vec<f64>],
+    flows: &'a Flows,
     quantities: Vec<Vec<f64>>,
     /// With respect to the normalised row.
     row: Vec<f64>,
@@ -76,96 +73,54 @@ pub fn reverse(
 ) -> Gradients {
     let values = evaluate_with(circuit, row, observed, options);
     let inputs = Inputs::new(circuit, row, observed, options.statistics);
-    let zeros = |lists: &[Vec<f64>]| lists.iter().map(|list| vec![0.0; list.len()]).collect();
-    let mut sweep = Sweep {
-        flows: zeros(&values),
-        quantities: zeros(&inputs.quantities),
+    let joints = joints_of(circuit, &values);
+    let alive = |(&seed, &joint): (&f64, &f64)| if joint == f64::NEG_INFINITY { 0.0 } else { seed };
+    let seeds: Vec<f64> = seeds.iter().zip(&joints).map(alive).collect();
+    let flows = Flows::new(&inputs, &values, &seeds, Counting::Soft, &options.masks);
+    let mut derivatives = Derivatives {
+        quantities: inputs.quantities.iter().map(|list| vec![0.0; list.len()]).collect(),
         row: vec![0.0; inputs.row.len()],
-        inputs,
-        values,
+        inputs: &inputs,
+        values: &values,
+        flows: &flows,
     };
-    sweep.root(seeds);
-    for (id, node) in circuit.iter().rev() {
-        if id != circuit.root || !matches!(node.kind, NodeKind::Sum(_)) {
-            sweep.node(id, node, options);
+    derivatives.root();
+    for (id, node) in circuit.iter() {
+        for (unit, &flow) in flows.passed[id.index()].iter().enumerate() {
+            match &node.kind {
+                NodeKind::Leaf(leaf) if flow != 0.0 => derivatives.leaf(leaf, unit, flow),
+                NodeKind::Sum(sum) if flow != 0.0 => {
+                    let out = inputs.unit(&values, node, unit);
+                    derivatives.sum(sum, node.width as usize, unit, out, flow);
+                }
+                _ => {}
+            }
         }
     }
-    let parameters = to_parameters(circuit, &sweep.inputs.quantities, &sweep.quantities);
-    let row = pull_back(circuit, row, observed, options.statistics, &sweep.row);
-    Gradients { flows: sweep.flows, quantities: sweep.quantities, parameters, row }
+    let Derivatives { quantities, row: normalised, .. } = derivatives;
+    let parameters = to_parameters(circuit, &inputs.quantities, &quantities);
+    let row = pull_back(circuit, row, observed, options.statistics, &normalised);
+    Gradients { flows: flows.units, quantities, parameters, row }
 }
 
-impl Sweep<'_> {
-    /// Begins at the joints: `joint_n = x_n + ln w_n`.
-    fn root(&mut self, seeds: &[f64]) {
-        let circuit = self.inputs.circuit;
-        let root = circuit.root;
-        let joints = joints_of(circuit, &self.values);
-        let alive = |(&seed, &joint): (&f64, &f64)| {
-            if joint == f64::NEG_INFINITY { 0.0 } else { seed }
-        };
-        let seeds: Vec<f64> = seeds.iter().zip(&joints).map(alive).collect();
-        self.flows[root.index()][0] = seeds.iter().sum();
-        if let NodeKind::Sum(sum) = &circuit.node(root).kind {
-            for ((input, seed), (child, unit)) in seeds.iter().enumerate().zip(self.units_of(sum)) {
-                if *seed != 0.0 {
+impl Derivatives<'_> {
+    /// `joint_n = x_n + ln w_n`: the slope is `1 / w_n`.
+    fn root(&mut self) {
+        let root = self.inputs.circuit.root;
+        if let NodeKind::Sum(sum) = &self.inputs.circuit.node(root).kind {
+            for (input, &seed) in self.flows.edges[root.index()].iter().enumerate() {
+                if seed != 0.0 {
                     let weight = self.inputs.read(sum.weights, input);
-                    self.flows[child.index()][unit] += seed;
                     self.add(sum.weights, input, seed / weight);
                 }
             }
         }
     }
 
-    /// Passes the flows of one node on to its children, its parameters and the row.
-    fn node(&mut self, id: NodeId, node: &Node, options: &EvaluateOptions) {
-        for unit in 0..node.width as usize {
-            let flow = self.flows[id.index()][unit] * self.dropout_slope(id, node, unit, options);
-            let value = self.inputs.unit(&self.values, node, unit);
-            if flow == 0.0 || value == f64::NEG_INFINITY {
-                continue;
-            }
-            match &node.kind {
-                NodeKind::Leaf(leaf) => self.leaf(leaf, unit, flow),
-                NodeKind::Product(product) => {
-                    for (child, picked) in factors(self.inputs.circuit, product, unit) {
-                        self.flows[child.index()][picked] += flow;
-                    }
-                }
-                NodeKind::Sum(sum) => self.sum(sum, node.width as usize, unit, value, flow),
-            }
-        }
-    }
-
-    /// The derivative of a unit's value with respect to its value before dropout.
-    fn dropout_slope(
-        &self,
-        id: NodeId,
-        node: &Node,
-        unit: usize,
-        options: &EvaluateOptions,
-    ) -> f64 {
-        match (node.dropout, options.masks.is_kept(id, unit)) {
-            (Some(_), Some(false)) => 0.0,
-            (Some(dropout), Some(true)) => match dropout.kind {
-                DropoutKind::Input { rescale: true } => 1.0 / (1.0 - dropout.rate),
-                _ => 1.0,
-            },
-            _ => 1.0,
-        }
-    }
-
-    /// `out = ln Σ w_i exp(x_i)`: the slopes are `w_i exp(x_i - out)` and `exp(x_i - out)`.
+    /// `out = ln Σ w_i exp(x_i)`: the slopes are `exp(x_i - out)`.
     fn sum(&mut self, sum: &Sum, width: usize, unit: usize, out: f64, flow: f64) {
-        let xs: Vec<f64> = sum_inputs(sum, &self.values).collect();
-        for ((input, x), (child, child_unit)) in xs.into_iter().enumerate().zip(self.units_of(sum))
-        {
-            let cell = input * width + unit;
-            // Only beside a weight of 0 can the ratio overflow; 0 times it must stay 0.
-            let ratio = (x - out).exp().min(f64::MAX);
-            let weight = self.inputs.read(sum.weights, cell);
-            self.flows[child.index()][child_unit] += flow * weight * ratio;
-            self.add(sum.weights, cell, flow * ratio);
+        for (input, x) in sum_inputs(sum, self.values).enumerate() {
+            self.add(sum.weights, input * width + unit, flow * (x - out).exp());
         }
     }
 
@@ -197,14 +152,10 @@ impl Sweep<'_> {
         }
     }
 
-    /// The units that a sum's inputs are, in order.
-    fn units_of(&self, sum: &Sum) -> Vec<(NodeId, usize)> {
-        let width = |child: NodeId| self.values[child.index()].len();
-        sum.children.iter().flat_map(|&c| (0..width(c)).map(move |unit| (c, unit))).collect()
-    }
-
     fn add(&mut self, slice: Slice, index: usize, gradient: f64) {
-        self.quantities[slice.quantity.index()][slice.offset as usize + index] += gradient;
+        let total = &mut self.quantities[slice.quantity.index()][slice.offset as usize + index];
+        // Only where a weight is 0 can derivatives overflow; 0 times one must stay 0.
+        *total = (*total + gradient).clamp(f64::MIN, f64::MAX);
     }
 }
 

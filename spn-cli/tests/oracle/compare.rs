@@ -13,13 +13,15 @@ pub(crate) enum Kind {
     LogProbability,
     /// Gradients, signals and what is made of them: relative to the array's largest magnitude.
     Signal,
-    /// As [`Signal`](Self::Signal), but relative to `factor` times the array's largest magnitude,
-    /// which is at least `least`: the array is the difference of larger ones (see
-    /// [`differences`](crate::differences)).
+    /// As [`Signal`](Self::Signal), of an array that is the difference of larger ones, its terms
+    /// (see [`differences`](crate::differences)). Only where the tolerance is less than one last
+    /// place of the terms, errors up to that of the reference and that of the run pass instead.
     Difference {
-        /// The least magnitude that errors are relative to.
-        least: f64,
-        /// At least 1.
+        /// One last place of the terms as the reference computed them.
+        reference: f64,
+        /// One last place of the terms in the run's own precision.
+        run: f64,
+        /// At least 1: how many times the tolerance passes.
         factor: f64,
     },
     /// Input values and statistics of them, with the smaller tolerance: relative to the array's
@@ -66,8 +68,19 @@ impl Kind {
         match self {
             Self::LogProbability => expected.abs().max(1.0),
             Self::Signal | Self::Value => largest,
-            Self::Difference { least, factor } => largest.max(least) * factor,
+            Self::Difference { factor, .. } => (largest * factor).max(self.doubt(largest) / SIGNAL),
             Self::Elementwise => expected.abs(),
+        }
+    }
+
+    /// The error that rounding explains where the tolerance does not cover it: an array with this
+    /// largest magnitude is the difference of terms so much larger. Otherwise 0.
+    fn doubt(self, largest: f64) -> f64 {
+        match self {
+            Self::Difference { reference, run, .. } if reference > SIGNAL * largest => {
+                reference + run
+            }
+            _ => 0.0,
         }
     }
 
@@ -137,25 +150,25 @@ impl Summary {
                 let squares: f64 = found.iter().map(|value| value * value).sum();
                 // Sums may cancel, so theirs is the scale of the magnitudes; squares have one of
                 // their own.
-                let [expected_sums @ .., expected_squares] = expected else {
+                let &[expected_total, expected_magnitudes, expected_squares] = expected else {
                     return Difference::failure("no sums".to_owned());
                 };
-                let count = found.len() as f64;
-                let sums = match kind {
+                // At most the largest magnitude.
+                let typical = expected_squares / expected_magnitudes;
+                // A sum may be off by the values' errors together, squares by each times its value.
+                let doubt = kind.doubt(typical);
+                let sums = |doubt: f64| match kind {
                     Kind::Signal => Kind::Signal,
-                    Kind::Difference { least, factor } => {
-                        Kind::Difference { least: least * count, factor }
+                    Kind::Difference { factor, .. } => {
+                        Kind::Difference { reference: doubt, run: 0.0, factor }
                     }
                     _ => Kind::Value,
                 };
-                let first = sums.difference(&[total, magnitudes], expected_sums);
-                let squares_kind = match kind {
-                    Kind::Difference { least, factor } => {
-                        Kind::Difference { least: least * magnitudes, factor }
-                    }
-                    _ => sums,
-                };
-                let second = squares_kind.difference(&[squares], &[*expected_squares]);
+                let expected_sums = [expected_total, expected_magnitudes];
+                let first = sums(doubt * found.len() as f64)
+                    .difference(&[total, magnitudes], &expected_sums);
+                let second =
+                    sums(doubt * expected_magnitudes).difference(&[squares], &[expected_squares]);
                 if second.is_worse(&first) { second } else { first }
             }
         }
@@ -178,6 +191,19 @@ fn tolerances_are_those_of_the_reference() {
     assert!(fails(Kind::LogProbability, 1.000_011) && !fails(Kind::LogProbability, 1.000_009));
     assert!(fails(Kind::Signal, 1.000_21) && !fails(Kind::Signal, 1.000_19));
     assert!(fails(Kind::Value, 1.000_011) && fails(Kind::Elementwise, 0.999_989));
+}
+
+#[test]
+fn only_rounding_beyond_the_tolerance_widens_it() {
+    let fails = |reference: f64, found: f64| {
+        let kind = Kind::Difference { reference, run: 1e-5, factor: 1.0 };
+        kind.difference(&[found, 1.0], &[0.5, 1.0]).problem.is_some()
+    };
+    assert!(!fails(1.9e-4, 0.500_199) && fails(1.9e-4, 0.500_201));
+    assert!(!fails(3e-4, 0.500_309) && fails(3e-4, 0.500_311));
+    let factor = Kind::Difference { reference: 0.0, run: 0.0, factor: 2.0 };
+    assert!(factor.difference(&[1.000_41], &[1.0]).problem.is_some());
+    assert!(factor.difference(&[1.000_39], &[1.0]).problem.is_none());
 }
 
 #[test]
@@ -213,6 +239,14 @@ fn summaries_stand_for_arrays() {
     assert!(sums(&[-2.1, 10.0, 30.0]).problem.is_some());
     assert!(sums(&[-2.0, 10.0, 30.1]).problem.is_some());
     assert!(sums(&[]).problem.is_some());
+    let doubtful = |reference: f64, expected: &[f64]| {
+        let kind = Kind::Difference { reference, run: 0.0, factor: 1.0 };
+        Summary::Sums.difference(kind, &values, expected).problem.is_none()
+    };
+    // Values of magnitude 3 count most; their tolerance is 6e-4.
+    assert!(!doubtful(5e-4, &[-2.003, 10.0, 30.0]) && doubtful(1e-3, &[-2.003, 10.0, 30.0]));
+    assert!(!doubtful(1e-3, &[-2.005, 10.0, 30.0]));
+    assert!(doubtful(1e-3, &[-2.0, 10.0, 30.009]) && !doubtful(1e-3, &[-2.0, 10.0, 30.011]));
     let every = |expected: &[f64]| Summary::Every(2).difference(Kind::Signal, &values, expected);
     assert!(every(&[1.0, 3.0]).problem.is_none());
     assert!(every(&[1.0, -2.0]).problem.is_some());

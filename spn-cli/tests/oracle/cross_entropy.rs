@@ -2,14 +2,15 @@
 //!
 //! The cross entropy of a row is `-ln p(y | x) = ln p(x) - ln p(x, y)`, so its gradient is the
 //! difference of two gradients. Deep in a network that tells classes apart by little they agree in
-//! most of their digits. Two things follow for values that were computed in single precision:
+//! most of their digits, and then no difference is known better than the last place of its terms
+//! (see [`differences`](crate::differences)).
 //!
-//! * No difference is known better than the last place of its terms (see
-//!   [`differences`](crate::differences)).
-//! * Class posteriors follow from joints `ln p(x, y)`. Where these are so large that rounding them
-//!   takes half the tolerance (beyond about 840), the derivatives with respect to the joints are
-//!   taken at the joints that the reference has (`root_children`, which are compared by
-//!   themselves), and what is compared is the way from there.
+//! Class posteriors follow from joints `ln p(x, y)`. Where these are so large that rounding them to
+//! single precision takes half the tolerance (beyond about 840), and only there:
+//!
+//! * The derivatives with respect to the joints are taken at the joints that the reference has
+//!   (`root_children`, which are compared by themselves), and what is compared is the way from
+//!   there.
 //! * The tolerance covers the rounding of the reference's log probabilities. A run in single
 //!   precision rounds its own as well: by their magnitude times the last place, relative.
 
@@ -37,15 +38,14 @@ pub(crate) fn compare<E: Number>(
     let terms = [gradient(Objective::Generative)?, gradient(Objective::Joint)?];
     let direct = gradient(Objective::Discriminative)?;
     case.compare("ce_log/loss", Kind::LogProbability, &machine.name, &[direct.loss]);
-    let values = match case.expected("root_children") {
-        Some(joints) if are_uncertain(&joints.values) => {
-            at_joints(executable, (rows, labels), &joints.values)?
+    let joints = case.expected("root_children").filter(|joints| are_uncertain(&joints.values));
+    let (values, factor) = match joints {
+        Some(joints) => {
+            let own = largest(joints.values.iter().copied()) * Real::to_f64(E::EPSILON);
+            (at_joints(executable, (rows, labels), &joints.values)?, 1.0 + own / SIGNAL)
         }
-        _ => direct.parameters.iter().map(|values| widen(values)).collect(),
+        None => (direct.parameters.iter().map(|values| widen(values)).collect(), 1.0),
     };
-    let own = Real::to_f64(E::EPSILON);
-    let joints = executable.class_joints(rows).map_err(text_of)?;
-    let factor = 1.0 + largest(widen(&joints)) * own / SIGNAL;
     for (index, (_, parameter)) in parameters.iter().enumerate() {
         let terms = largest(terms.iter().flat_map(|term| widen(&term.parameters[index])));
         let kind = difference::<E>(terms, factor);

@@ -3,16 +3,17 @@
 //! Where weights are normalised when they are read, the gradient of a log weight is
 //! `-(r - w Σr)`, with posteriors `r` that may agree with the weights `w` in most digits. The same
 //! holds for the cross entropy (see [`cross_entropy`](crate::cross_entropy)). Computed in single
-//! precision, no difference is known better than the last place of its terms. So errors are
-//! relative to the array's largest magnitude or, if that is more, to the magnitude of which the
-//! tolerance is the last place of the larger terms. A run in single precision has a last place of
-//! its own beside the reference's.
+//! precision, no difference is known better than the last place of its terms.
+//!
+//! Few arrays are so small beside their terms that this shows: where one last place of the largest
+//! term is more than the tolerance, an error of that size passes (in a run in single precision,
+//! one of its own beside the reference's). All others are held to the plain tolerance.
 
 use spn_runtime::simd::Real;
 use spn_runtime::{GradientOptions, Number, Rows};
 
 use crate::case::text_of;
-use crate::compare::{Kind, SIGNAL};
+use crate::compare::Kind;
 use crate::machine::{Machine, widen};
 use crate::setup::{Factored, Prepared};
 
@@ -50,10 +51,11 @@ impl Terms {
     }
 }
 
-/// How a difference of terms up to this magnitude is compared by a run in the precision `E`.
+/// How a difference of terms up to this magnitude is compared by a run in the precision `E`, with
+/// `factor` times the plain tolerance.
 pub(crate) fn difference<E: Number>(terms: f64, factor: f64) -> Kind {
-    let own = Real::to_f64(E::EPSILON);
-    Kind::Difference { least: terms * (LAST_PLACE + own) / SIGNAL, factor }
+    let [reference, run] = [LAST_PLACE, Real::to_f64(E::EPSILON)].map(|place| terms * place);
+    Kind::Difference { reference, run, factor }
 }
 
 /// The largest magnitude.
