@@ -1,7 +1,12 @@
-//! What the benchmarks share: networks and data made from a formula, so that nothing is read.
+//! What the benchmarks share: networks and data made from a formula, so that nothing is read, and
+//! what the machine could do at best.
+
+mod peak;
 
 use spn_ir::Circuit;
-use spn_ir::layers::{BuildOptions, LayerError, Network};
+use spn_ir::layers::{BuildOptions, Layer, LayerError, Network};
+
+pub use peak::peak_flops;
 
 /// The 28×28 network of the libspn-keras README as a layer file.
 const DGC_SPN: &str = include_str!("../../examples/dgc_spn_mnist.json");
@@ -14,6 +19,25 @@ pub fn dgc_spn() -> Result<Circuit, LayerError> {
     let network = Network::from_json(DGC_SPN)?;
     let model = network.build(&BuildOptions::default())?;
     Ok(model.lower()?.circuit)
+}
+
+/// The same network as the reference library trains it by expectation maximisation: linear weights,
+/// leaves as moment accumulators.
+///
+/// # Errors
+/// If the layer file does not describe a network.
+pub fn dgc_spn_for_counting() -> Result<Circuit, LayerError> {
+    let mut network = Network::from_json(DGC_SPN)?;
+    for layer in &mut network.layers {
+        match layer {
+            Layer::NormalLeaf(leaf) => leaf.0.use_accumulators = true,
+            Layer::Local2DSum(sum) => sum.0.logspace_accumulators = Some(false),
+            Layer::DenseSum(sum) => sum.0.logspace_accumulators = Some(false),
+            Layer::RootSum(root) => root.logspace_accumulators = Some(false),
+            _ => {}
+        }
+    }
+    Ok(network.build(&BuildOptions::default())?.lower()?.circuit)
 }
 
 /// Smooth grey images in 0..=255, row-major.

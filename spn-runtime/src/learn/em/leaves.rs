@@ -103,7 +103,7 @@ impl<E: Number> Step<'_, E> {
         (index, formula): (usize, Formula),
         planes: &[Vec<E>],
         rate: f64,
-    ) -> New<E> {
+    ) -> Vec<New<E>> {
         let planes = &planes[index];
         let (role, length) =
             (self.layout.quantities[index].role, self.layout.quantities[index].partners.len());
@@ -111,7 +111,7 @@ impl<E: Number> Step<'_, E> {
             let old = [numerator, denominator].map(|id| &*self.executable.parameters()[id.index()]);
             let signals = [&planes[plane * length..(plane + 1) * length], &planes[..length]];
             let [first, second] = mix(old, signals, rate);
-            vec![(numerator, first), (denominator, second)]
+            vec![New::own(numerator, first), New::own(denominator, second)]
         };
         match (role, formula) {
             (_, Formula::Ratio { numerator, denominator }) => mixed(numerator, denominator, 1),
@@ -119,18 +119,18 @@ impl<E: Number> Step<'_, E> {
                 mixed(second_numerator, second_denominator, 3)
             }
             (Role::Location, Formula::Direct(id)) => {
-                vec![(id, self.new_locations(index, planes, rate))]
+                vec![New::own(id, self.new_locations(index, planes, rate))]
             }
             (Role::Scale, Formula::Direct(id)) => {
-                vec![(id, self.new_scales(index, planes, rate, |scale| scale))]
+                vec![New::own(id, self.new_scales(index, planes, rate, |scale| scale))]
             }
             (Role::Scale, Formula::Exp(id)) => {
-                vec![(id, self.new_scales(index, planes, rate, f64::ln))]
+                vec![New::own(id, self.new_scales(index, planes, rate, f64::ln))]
             }
             (Role::Scale, Formula::Softplus(id)) => {
-                vec![(id, self.new_scales(index, planes, rate, inverse_softplus))]
+                vec![New::own(id, self.new_scales(index, planes, rate, inverse_softplus))]
             }
-            _ => New::new(),
+            _ => Vec::new(),
         }
     }
 

@@ -10,6 +10,7 @@ mod weights;
 
 pub use options::{ExpectationMaximization, Prior};
 
+use rayon::prelude::*;
 use spn_ir::{Formula, ParameterId};
 
 use super::normalize::project;
@@ -17,6 +18,9 @@ use crate::executable::Number;
 use crate::query::{Groups, Role, Sums};
 use crate::{CountOptions, Counting, Dropping, Executable, GradientOptions, Rows, RunError};
 use layout::Layout;
+
+/// Values of one parallel job.
+const CHUNK: usize = 1 << 14;
 
 /// Expectation maximisation with what it remembers of past batches.
 #[derive(Clone, Debug, Default)]
@@ -67,7 +71,7 @@ impl<E: Number> Maximizer<E> {
             })
         });
         if let Some(new) = new.flatten() {
-            apply(options, executable, new);
+            apply(options, executable, new, &mut sums);
         }
         let loss = sums.loss;
         *self.groups.total() = sums;
@@ -115,15 +119,29 @@ fn count_options<'a, E>(
     }
 }
 
-/// New values of parameters, before their constraints.
-type New<E> = Vec<(ParameterId, Vec<E>)>;
+/// New values of a parameter, before its constraint.
+struct New<E> {
+    id: ParameterId,
+    values: Vec<E>,
+    /// The quantity whose buffer of counts the values are in.
+    buffer: Option<usize>,
+}
+
+impl<E> New<E> {
+    /// Values in a buffer of their own.
+    fn own(id: ParameterId, values: Vec<E>) -> Self {
+        Self { id, values, buffer: None }
+    }
+}
 
 impl<E: Number> Step<'_, E> {
     /// Turns counts into what parameters go towards.
     fn signals(&self, sums: &mut Sums<E>, averages: &mut Vec<Vec<E>>, step: u64) {
+        let share = E::from_f64(self.share);
         for planes in &mut sums.quantities {
-            let share = E::from_f64(self.share);
-            planes.iter_mut().for_each(|value| *value *= share);
+            planes.par_chunks_mut(CHUNK).for_each(|chunk| {
+                chunk.iter_mut().for_each(|value| *value *= share);
+            });
         }
         self.uncentre(&mut sums.quantities);
         if self.options.momentum > 0.0 {
@@ -136,9 +154,9 @@ impl<E: Number> Step<'_, E> {
     }
 
     /// The new values of every trainable parameter that counts lead to.
-    fn new_parameters(&self, sums: &mut Sums<E>, rate: f64) -> New<E> {
+    fn new_parameters(&self, sums: &mut Sums<E>, rate: f64) -> Vec<New<E>> {
         let plan = self.executable.plan();
-        let mut new = New::new();
+        let mut new = Vec::new();
         for (index, quantity) in plan.quantities.iter().enumerate() {
             let role = self.layout.quantities[index].role;
             if role == Role::Unused || !quantity.is_trainable(&plan.parameters) {
@@ -151,16 +169,18 @@ impl<E: Number> Step<'_, E> {
                 }
                 (_, Formula::Direct(id) | Formula::Normalized(id)) => {
                     let signal = std::mem::take(&mut sums.quantities[index]);
-                    new.push((id, self.new_linear((index, id), signal, rate)));
+                    let values = self.new_linear((index, id), signal, rate);
+                    new.push(New { id, values, buffer: Some(index) });
                 }
                 (_, Formula::Exp(id) | Formula::Softmax(id)) => {
                     let signal = std::mem::take(&mut sums.quantities[index]);
-                    new.push((id, self.new_logs(index, signal, rate)));
+                    let values = self.new_logs(index, signal, rate);
+                    new.push(New { id, values, buffer: Some(index) });
                 }
                 _ => {}
             }
         }
-        new.retain(|(id, _)| plan.parameters.get(*id).trainable);
+        new.retain(|new| plan.parameters.get(new.id).trainable);
         new
     }
 }
@@ -172,10 +192,13 @@ fn average<E: Number>(momentum: f64, step: u64, averages: &mut Vec<Vec<E>>, now:
     let momentum = E::from_f64(momentum);
     for (average, now) in averages.iter_mut().zip(now) {
         average.resize(now.len(), E::ZERO);
-        for (average, now) in average.iter_mut().zip(now) {
-            *average += (E::ONE - momentum) * (*now - *average);
-            *now = *average * correction;
-        }
+        let chunks = average.par_chunks_mut(CHUNK).zip(now.par_chunks_mut(CHUNK));
+        chunks.for_each(|(average, now)| {
+            for (average, now) in average.iter_mut().zip(now) {
+                *average += (E::ONE - momentum) * (*now - *average);
+                *now = *average * correction;
+            }
+        });
     }
 }
 
@@ -229,16 +252,17 @@ fn total_weight<E: Number>(rows: Rows<'_, E>, weights: Option<&[E]>) -> f64 {
     })
 }
 
-/// Puts new values into the executable, with their constraints.
+/// Puts new values into the executable, with their constraints, and old ones where the new were.
 fn apply<E: Number>(
     options: &ExpectationMaximization,
     executable: &mut Executable<E>,
-    new: New<E>,
+    new: Vec<New<E>>,
+    sums: &mut Sums<E>,
 ) {
     let level = executable.level();
     let plan = executable.shared_plan();
     executable.update(|parameters| {
-        for (id, mut values) in new {
+        for New { id, mut values, buffer } in new {
             let parameter = plan.parameters.get(id);
             let old = &mut parameters[id.index()];
             if let Some(constraint) = &parameter.constraint {
@@ -247,7 +271,10 @@ fn apply<E: Number>(
                     constraint.restore_zeros(&parameter.shape, old, &mut values);
                 }
             }
-            *old = values;
+            let old = std::mem::replace(old, values);
+            if let Some(index) = buffer {
+                sums.quantities[index] = old;
+            }
         }
         leaves::keep_above(options.minimum_scale, &plan, parameters);
     });

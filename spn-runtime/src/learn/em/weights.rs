@@ -3,15 +3,12 @@
 use rayon::prelude::*;
 use spn_ir::ParameterId;
 
-use super::Step;
+use super::{CHUNK, Step};
 use crate::executable::Number;
 use crate::matrices::WeightMatrix;
 use crate::query::Role;
 use crate::simd::math::ln;
 use crate::simd::{Element, Isa, Lanes, LanesOf, dispatch};
-
-/// Values of one parallel job.
-const CHUNK: usize = 1 << 14;
 
 impl<E: Number> Step<'_, E> {
     /// Divides each column of counts by its sum, where it has one.
