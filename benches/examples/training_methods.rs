@@ -1,7 +1,8 @@
 //! Training steps of every method on the 28×28 network, batch 128, beside the machine's peak.
 //!
 //! Rounds are interleaved, so that a machine that is busy for a while is busy for all methods; the
-//! table has medians. `cargo run --release -p spn-benches --example training_methods`
+//! table has medians. A word behind the command keeps the methods whose names begin so.
+//! `cargo run --release -p spn-benches --example training_methods -- hard`
 
 use std::time::Instant;
 
@@ -69,6 +70,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let rows = Rows::new(&values, 784)?;
     let labels: Vec<u32> = (0..BATCH as u32).map(|row| row % 10).collect();
     let mut contenders = contenders()?;
+    if let Some(word) = std::env::args().nth(1) {
+        contenders.retain(|contender| contender.name.starts_with(&word));
+    }
     let mut peaks = Vec::new();
     for round in 0..=ROUNDS {
         peaks.push(spn_benches::peak_flops(level, threads));
