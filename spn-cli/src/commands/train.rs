@@ -139,9 +139,9 @@ impl Arguments {
             options.method.name(),
             options.learning_rate
         ));
-        let examples = Examples { rows, labels };
+        let examples = Examples { rows, labels, row_weights: None };
         let start = Instant::now();
-        let epochs = train(&mut executable, &examples, valid.as_ref(), &options, session)?;
+        let epochs = train(&mut executable, &examples, valid.as_ref(), &options, session)?.epochs;
         let seconds = start.elapsed().as_secs_f64();
         executable.write_parameters(model.parameters_mut())?;
         set_training(&mut model, &options);
@@ -175,7 +175,7 @@ impl Arguments {
         let labels = labels.as_ref();
         let labels = labels.map(|file| read_labels(file, rows, count, classes)).transpose()?;
         let rows = Rows { values: E::from_table(table.values), columns: table.columns };
-        Ok(Some(Examples { rows, labels }))
+        Ok(Some(Examples { rows, labels, row_weights: None }))
     }
 
     /// Writes the model and what else was asked for.

@@ -5,7 +5,7 @@
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use spn_runtime::learn::{Adam, FitOptions, Method, Objective, RmsProp, Sgd};
+use spn_runtime::learn::{Adam, Batch, FitOptions, Method, Objective, RmsProp, Sgd};
 
 use crate::Failure;
 
@@ -127,7 +127,7 @@ impl TrainingOptions {
             method,
             learning_rate: learning_rate.unwrap_or(defaults.learning_rate),
             momentum: arguments.momentum.or(file.momentum).unwrap_or(0.0),
-            batch: arguments.batch.or(file.batch).unwrap_or(defaults.batch),
+            batch: arguments.batch.or(file.batch).unwrap_or(128),
             epochs: arguments.epochs.or(file.epochs).unwrap_or(defaults.epochs),
             seed: seed.or(file.seed).unwrap_or(0),
         };
@@ -172,9 +172,10 @@ impl TrainingOptions {
             objective: self.objective,
             method,
             learning_rate: self.learning_rate,
-            batch: self.batch,
+            batch: Batch::Rows(self.batch),
             epochs: self.epochs,
             seed: self.seed,
+            ..FitOptions::default()
         }
     }
 

@@ -7,9 +7,9 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::normalize::project;
-use super::{Adam, RmsProp, Sgd};
+use super::{Adam, OptimizerState, RmsProp, Sgd};
 use crate::executable::{Executable, Number};
-use crate::query::Derivatives;
+use crate::query::{Derivatives, check_length};
 use crate::simd::{Level, dispatch};
 use crate::{GradientOptions, Rows, RunError};
 
@@ -75,6 +75,39 @@ impl<E: Number> Optimizer<E> {
     #[must_use]
     pub fn steps(&self) -> u64 {
         self.step
+    }
+
+    /// What it remembers, to go on from with [`restore`](Self::restore).
+    #[must_use]
+    pub fn state(&self) -> OptimizerState<E> {
+        let slots = self.slots.iter().map(|slots| slots.to_vec());
+        OptimizerState { steps: self.step, slots: slots.collect() }
+    }
+
+    /// Goes on from what an optimiser of the same method remembered of these parameters.
+    ///
+    /// # Errors
+    /// If the lengths are not theirs; nothing changes then.
+    pub fn restore(
+        &mut self,
+        state: OptimizerState<E>,
+        parameters: &[Vec<E>],
+    ) -> Result<(), RunError> {
+        const WHAT: &str = "the optimiser's saved state";
+        if !state.slots.is_empty() {
+            check_length(WHAT, state.slots.len(), parameters.len())?;
+        }
+        let mut restored = Vec::with_capacity(state.slots.len());
+        for (slots, values) in state.slots.into_iter().zip(parameters) {
+            for slot in slots.iter().filter(|slot| !slot.is_empty()) {
+                check_length(WHAT, slot.len(), values.len())?;
+            }
+            check_length(WHAT, slots.len(), slots.len().min(2))?;
+            let mut slots = slots.into_iter();
+            restored.push([slots.next().unwrap_or_default(), slots.next().unwrap_or_default()]);
+        }
+        (self.step, self.slots) = (state.steps, restored);
+        Ok(())
     }
 
     /// One step on a batch: gradient, update of every trainable parameter, projections. Returns

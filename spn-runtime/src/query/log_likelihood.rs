@@ -39,7 +39,7 @@ impl<E: Number> Executable<E> {
     }
 }
 
-pub(super) fn check_length(
+pub(crate) fn check_length(
     what: &'static str,
     found: usize,
     expected: usize,

@@ -9,3 +9,4 @@ mod output;
 pub use complete::{Completion, CompletionOptions, CompletionRule};
 pub(crate) use gradient::Derivatives;
 pub use gradient::{Gradient, GradientOptions};
+pub(crate) use log_likelihood::check_length;

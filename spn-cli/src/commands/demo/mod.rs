@@ -210,7 +210,7 @@ impl Demo<'_> {
             train(&mut executable, examples, test, &joint, self.session)?;
         }
         self.session.say(&format!("{title}: training, {} objective", options.objective.name()));
-        let epochs = train(&mut executable, examples, test, options, self.session)?;
+        let epochs = train(&mut executable, examples, test, options, self.session)?.epochs;
         self.report.training(title, options, &epochs);
         executable.write_parameters(model.parameters_mut())?;
         let path = self.out.join(training.model);
@@ -231,9 +231,7 @@ impl Demo<'_> {
 
     /// The quality on the digits that were held out.
     fn quality(&self, executable: &Executable<f32>) -> Result<Quality, Failure> {
-        let test = &self.split.test;
-        let labels = test.labels.as_deref();
-        Ok(evaluate(executable, test.rows.borrow()?, labels, Objective::Generative)?)
+        Ok(evaluate(executable, self.split.test.borrow()?, Objective::Generative)?)
     }
 
     /// Completes all held-out digits for the error, and draws some.
