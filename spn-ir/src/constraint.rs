@@ -43,6 +43,25 @@ impl Constraint {
         }
     }
 
+    /// Makes weights that were 0 in `before` 0 again after [`apply`](Self::apply) raised them, and
+    /// normalises what is left if the constraint does. Logarithms of weights are left alone: they
+    /// are not raised.
+    pub fn restore_zeros<T: Float>(&self, shape: &[usize], before: &[T], values: &mut [T]) {
+        if matches!(self, Self::LogNormalized { .. }) || before.iter().all(|v| !v.is_zero()) {
+            return;
+        }
+        for (value, before) in values.iter_mut().zip(before) {
+            if before.is_zero() {
+                *value = T::zero();
+            }
+        }
+        if let Self::GreaterEqualEpsilonNormalized { axis, .. } = *self
+            && let Some(axis) = Axis::of(shape, axis)
+        {
+            for_slices(axis, values, divide_by_sums);
+        }
+    }
+
     /// Whether a tensor of this shape has the constraint's axis.
     #[must_use]
     pub fn fits(&self, shape: &[usize]) -> bool {
@@ -244,6 +263,21 @@ mod tests {
             let single: Vec<f64> = single.into_iter().map(f64::from).collect();
             units.compare(name, &single, &expected);
         }
+    }
+
+    #[test]
+    fn zeros_can_be_restored() {
+        let constraint = Constraint::GreaterEqualEpsilonNormalized { epsilon: 0.4, axis: 0 };
+        let before = [0.0, 1.0, 3.0, 0.0];
+        let mut values = before;
+        constraint.apply(&[4], &mut values);
+        assert!(values.iter().all(|v| *v > 0.0), "{values:?}");
+        constraint.restore_zeros(&[4], &before, &mut values);
+        assert_eq!(values, [0.0, 0.25, 0.75, 0.0]);
+        // The logarithm of the weight 1 is no weight 0.
+        let mut logs = [0.0, f64::NEG_INFINITY];
+        Constraint::LogNormalized { axis: 0 }.restore_zeros(&[2], &[0.0, 0.0], &mut logs);
+        assert_eq!(logs, [0.0, f64::NEG_INFINITY]);
     }
 
     #[test]

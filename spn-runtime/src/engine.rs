@@ -7,10 +7,12 @@ use spn_ir::plan::{Plan, Step};
 
 use crate::Statistics;
 use crate::constants::Constants;
+use crate::counting::{Rule, Selecting};
 use crate::kernels::dropout::{self, Dropping};
 use crate::kernels::input::{self, SampleStatistics, TileRows};
 use crate::kernels::leaf::{self, LeafDerivatives};
-use crate::kernels::root::{self, RootWeights};
+use crate::kernels::root::{self, RootDerivatives, RootWeights};
+use crate::kernels::selection::{self, Selection};
 use crate::kernels::sum_product::{self, Block, Reverse, Scratch};
 use crate::kernels::{Place, product};
 use crate::simd::{Element, Isa, Level, dispatch};
@@ -26,14 +28,47 @@ pub(crate) struct Engine<'a, E> {
     pub(crate) purpose: Purpose,
 }
 
-/// Which derivatives the reverse pass computes.
+/// What is collected for each quantity.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Signal {
+    /// Derivatives.
+    Gradient,
+    /// What expectation maximisation counts: for weights the flow through each (where it goes to one
+    /// input) or the flow divided by the weight (soft), for leaves their statistics, see
+    /// [`leaf::count`].
+    Counts(Rule),
+}
+
+impl Signal {
+    /// How sums select one input, if they do.
+    fn selecting(self) -> Option<Selecting> {
+        match self {
+            Self::Counts(Rule::Selection(selecting)) => Some(selecting),
+            _ => None,
+        }
+    }
+}
+
+/// What the reverse pass computes.
 pub(crate) struct Wanted<'a, E> {
-    /// With respect to each quantity, added to what is there.
+    /// What is collected.
+    pub(crate) signal: Signal,
+    /// Where it is added, for each quantity.
     pub(crate) quantities: Option<&'a mut [Vec<E>]>,
     /// With respect to the normalised inputs, in the workspace.
     pub(crate) inputs: bool,
     /// Flows of every slot, even where nothing can be trained.
     pub(crate) all_flows: bool,
+}
+
+/// What one step of sums passes on in reverse.
+#[derive(Clone, Copy)]
+struct Passed {
+    /// Number of the tile's first row in the batch.
+    first_row: usize,
+    signal: Signal,
+    /// Whether flows go to what the sums read.
+    children: bool,
 }
 
 /// The engine's entrances for one precision. Implemented for `f32` and `f64` as plain functions, so
@@ -210,10 +245,12 @@ impl<'a, E: Element> Engine<'a, E> {
             workspace.input_flows[..plan.variables as usize * rows.tile].fill(E::ZERO);
         }
         let seeds = &workspace.seeds[..inputs * rows.tile];
+        let counts = wanted.signal.selecting().is_some();
         let weights = plan.root.weights.zip(wanted.quantities.as_deref_mut());
         let weights = weights.map(|(slice, quantities)| {
             let derivatives = &mut quantities[slice.quantity.index()][slice.offset as usize..];
-            (self.constants.weights(slice, inputs), &mut derivatives[..inputs])
+            let derivatives = &mut derivatives[..inputs];
+            RootDerivatives { weights: self.constants.weights(slice, inputs), derivatives, counts }
         });
         root::reverse(isa, place, &plan.root, seeds, weights, &mut workspace.flows);
         for reverse in &plan.reverse {
@@ -245,6 +282,15 @@ impl<'a, E: Element> Engine<'a, E> {
         (parameters, children): (bool, bool),
     ) {
         match &self.plan.steps[index] {
+            Step::Leaf(step) if matches!(wanted.signal, Signal::Counts(_)) => {
+                let constants = &self.constants.leaves[index];
+                let Some(counts) = wanted.quantities.as_deref_mut().filter(|_| parameters) else {
+                    return;
+                };
+                let Workspace { inputs, flows, .. } = workspace;
+                let read = &self.plan.quantities;
+                leaf::count(isa, place, (step, read), constants, inputs, flows, counts);
+            }
             Step::Leaf(step) => {
                 let constants = &self.constants.leaves[index];
                 let quantities = wanted.quantities.as_deref_mut().filter(|_| parameters);
@@ -266,7 +312,8 @@ impl<'a, E: Element> Engine<'a, E> {
             }
             Step::SumProduct(_) if parameters || children => {
                 let quantities = wanted.quantities.as_deref_mut().filter(|_| parameters);
-                self.reverse_sums(isa, place, index, workspace, quantities, children);
+                let passed = Passed { first_row: rows.first, signal: wanted.signal, children };
+                self.reverse_sums(isa, place, index, workspace, quantities, passed);
             }
             _ => {}
         }
@@ -280,10 +327,10 @@ impl<'a, E: Element> Engine<'a, E> {
         index: usize,
         workspace: &mut Workspace<E>,
         mut quantities: Option<&mut [Vec<E>]>,
-        children: bool,
+        Passed { first_row, signal, children }: Passed,
     ) {
         let Step::SumProduct(step) = &self.plan.steps[index] else { return };
-        let Workspace { arena, flows, products, ratios, .. } = workspace;
+        let Workspace { arena, flows, products, ratios, active, .. } = workspace;
         let linear_length = step.inputs as usize * place.tile;
         let sums_length = step.width as usize * place.tile;
         let each = linear_length + sums_length;
@@ -297,8 +344,17 @@ impl<'a, E: Element> Engine<'a, E> {
                 let all = &mut quantities[slice.quantity.index()][slice.offset as usize..];
                 &mut all[..step.inputs as usize * step.width as usize]
             });
-            let ratios = &mut ratios[..sums_length];
             let products = &mut products[..linear_length];
+            if let Some(rule) = signal.selecting() {
+                let counts = weights;
+                #[rustfmt::skip]
+                let work = Selection {
+                    rule, values, linear, sums, counts, children, active, products, first_row,
+                };
+                selection::reverse(isa, &block, work, flows);
+                continue;
+            }
+            let ratios = &mut ratios[..sums_length];
             let work = Reverse { values, linear, sums, weights, children, ratios, products };
             sum_product::reverse(isa, &block, work, flows);
         }

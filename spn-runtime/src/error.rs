@@ -44,6 +44,54 @@ pub enum RunError {
         /// Its name.
         objective: &'static str,
     },
+    /// A number outside its range.
+    #[error("{what} is {value}, but must be {range}")]
+    OutOfRange {
+        /// Which number.
+        what: &'static str,
+        /// Its value.
+        value: f64,
+        /// What is allowed.
+        range: &'static str,
+    },
+    /// A tensor that nodes read as two different things, for instance as weights and as locations.
+    #[error(
+        "quantity {quantity} is read as {first} and as {second}, so its uses cannot be counted"
+    )]
+    TwoRoles {
+        /// Which quantity of the plan.
+        quantity: usize,
+        /// One of its uses.
+        first: &'static str,
+        /// The other one.
+        second: &'static str,
+    },
+    /// Weight matrices that overlap without being the same.
+    #[error("weight matrices of quantity {quantity} overlap, so their columns cannot all sum to 1")]
+    OverlappingWeights {
+        /// Which quantity of the plan.
+        quantity: usize,
+    },
+    /// A parameter that expectation maximisation cannot change.
+    #[error(
+        "expectation maximisation cannot change parameter {parameter}: {reason}; make it frozen or \
+         use a gradient method"
+    )]
+    NotMaximizable {
+        /// Its name.
+        parameter: String,
+        /// Why not.
+        reason: &'static str,
+    },
+    /// Counts of an objective that is no likelihood.
+    #[error(
+        "expectation maximisation maximises likelihoods: the objective must be generative or \
+         joint, not {objective}"
+    )]
+    NoLikelihood {
+        /// The objective.
+        objective: &'static str,
+    },
     /// The instruction set is not there.
     #[error(transparent)]
     Level(#[from] LevelError),

@@ -94,6 +94,11 @@ impl<E: Number> Executable<E> {
         &self.plan
     }
 
+    /// The plan, to keep.
+    pub(crate) fn shared_plan(&self) -> Arc<Plan> {
+        Arc::clone(&self.plan)
+    }
+
     /// The instruction set it runs on.
     #[must_use]
     pub fn level(&self) -> Level {
@@ -129,7 +134,10 @@ impl<E: Number> Executable<E> {
             let pairs = target.values.iter_mut().zip(values);
             pairs.for_each(|(to, from)| *to = Real::to_f64(*from));
             if let Some(constraint) = parameter.constraint.filter(|_| parameter.trainable) {
+                let before = target.values.clone();
                 constraint.apply(&parameter.shape, &mut target.values);
+                // No step leaves a weight at exactly 0 unless it is to stay there.
+                constraint.restore_zeros(&parameter.shape, &before, &mut target.values);
             }
         }
         Ok(())
@@ -149,6 +157,11 @@ impl<E: Number> Executable<E> {
     /// Linear values of every quantity.
     pub(crate) fn quantities(&self) -> &[Vec<E>] {
         &self.constants.quantities
+    }
+
+    /// Logarithms of the root's weights, one for each joint.
+    pub(crate) fn root_log_weights(&self) -> &[E] {
+        &self.constants.root_log_weights
     }
 
     /// Runs `job` where its parallel loops use this executable's threads.

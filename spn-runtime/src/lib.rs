@@ -5,18 +5,24 @@
 //! Results do not depend on the number of threads. All values are natural logarithms.
 
 mod constants;
+mod counting;
 mod engine;
 mod error;
 mod executable;
 mod kernels;
 pub mod learn;
+mod matrices;
 mod query;
 mod rows;
 pub mod simd;
 mod workspace;
 
+pub use counting::Counting;
 pub use error::RunError;
 pub use executable::{Executable, ExecutableOptions, Number};
 pub use kernels::dropout::Dropping;
-pub use query::{Completion, CompletionOptions, CompletionRule, Gradient, GradientOptions};
+pub use query::{
+    Completion, CompletionOptions, CompletionRule, CountOptions, Counts, FlowOptions, Gradient,
+    GradientOptions, QuantityCounts,
+};
 pub use rows::{Rows, Statistics};

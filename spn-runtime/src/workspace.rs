@@ -29,6 +29,8 @@ pub(crate) struct Workspace<E> {
     pub(crate) products: Vec<E>,
     /// Rows of ratios flow / value.
     pub(crate) ratios: Vec<E>,
+    /// Units of a sum block that have a flow.
+    pub(crate) active: Vec<u32>,
     /// Largest log value of each sample.
     pub(crate) maximum: Vec<E>,
     /// 1 for each sample all of whose inputs are log 1, else 0.

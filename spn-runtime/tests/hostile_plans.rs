@@ -11,8 +11,8 @@ use spn_compiler::{Options, compile};
 use spn_ir::container::{Precision, read_plan, write_plan};
 use spn_ir::plan::Plan;
 use spn_runtime::{
-    CompletionOptions, Dropping, Executable, ExecutableOptions, GradientOptions, Rows, RunError,
-    Statistics,
+    CompletionOptions, Dropping, Executable, ExecutableOptions, FlowOptions, GradientOptions, Rows,
+    RunError, Statistics,
 };
 use spn_testkit::{CircuitOptions, random_circuit};
 
@@ -59,7 +59,7 @@ fn run(plan: Plan) -> Result<(), RunError> {
     executable.complete(rows, CompletionOptions::default())?;
     if outputs {
         executable.output_values(rows, Statistics::Observed)?;
-        executable.output_flows(rows, Statistics::Observed)?;
+        executable.output_flows(rows, FlowOptions::default())?;
     }
     Ok(())
 }

@@ -10,7 +10,8 @@ use spn_cli::data::NpyArray;
 use spn_ir::plan::Plan;
 use spn_ir::{Circuit, LeafFamily, Normalisation};
 use spn_runtime::{
-    CompletionOptions, CompletionRule, Executable, GradientOptions, Number, Rows, Statistics,
+    CompletionOptions, CompletionRule, Executable, FlowOptions, GradientOptions, Number, Rows,
+    Statistics,
 };
 
 use crate::case::{Case, text_of};
@@ -139,7 +140,8 @@ impl<'a> Queries<'a> {
         executable.log_likelihood_into(rows, statistics, &mut found).map_err(text_of)?;
         case.compare("masked/log_prob", Kind::LogProbability, place, &widen(&found));
         let with_leaves = machine.prepare::<E>(&self.plan)?;
-        let flows = with_leaves.output_flows(rows, statistics).map_err(text_of)?;
+        let flows = FlowOptions { statistics, ..FlowOptions::default() };
+        let flows = with_leaves.output_flows(rows, flows).map_err(text_of)?;
         let shape = [&[rows.len()], self.shape.as_slice()].concat();
         let flows = (shape.as_slice(), &*widen(&flows));
         case.compare_shaped("masked/leaf_posterior", Kind::Signal, place, flows);

@@ -15,7 +15,7 @@ use spn_ir::{
     Circuit, CircuitBuilder, CircuitError, Combine, Formula, Leaf, LeafFamily, LocationScale,
     NodeId, Origin, Parameter, PickTable, Quantity, QuantityId, VariableId,
 };
-use spn_runtime::{GradientOptions, Number, Rows, Statistics};
+use spn_runtime::{FlowOptions, GradientOptions, Number, Rows};
 
 use crate::case::{Case, text_of};
 use crate::compare::Kind;
@@ -240,7 +240,8 @@ impl Job for Operation<'_> {
                 {
                     *total += part;
                 }
-                let flows = executable.output_flows(rows, Statistics::Observed).map_err(text_of)?;
+                let flows =
+                    executable.output_flows(rows, FlowOptions::default()).map_err(text_of)?;
                 for (sample, flows) in widen(&flows).chunks_exact(units).enumerate() {
                     out[at(sample)] = values[sample];
                     let first = (sample * cells + cell) * units;

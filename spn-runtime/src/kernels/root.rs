@@ -86,23 +86,34 @@ fn sum_up<I: Isa, E: Element>(
     known.store(total);
 }
 
+/// Where derivatives with respect to the root's weights go.
+pub(crate) struct RootDerivatives<'a, E> {
+    pub(crate) weights: &'a [E],
+    pub(crate) derivatives: &'a mut [E],
+    /// Whether uses are counted instead.
+    pub(crate) counts: bool,
+}
+
 /// Gives each joint's seed to the factors of its term, and adds up the derivatives with respect
-/// to the root's weights: `Σ_samples seed_n / w_n`.
+/// to the root's weights, `Σ_samples seed_n / w_n`, or just their counts `Σ_samples seed_n`.
 #[inline(always)]
 pub(crate) fn reverse<I: Isa, E: Element>(
     isa: I,
     place: Place<'_>,
     root: &Root,
     seeds: &[E],
-    weights: Option<(&[E], &mut [E])>,
+    wanted: Option<RootDerivatives<'_, E>>,
     flows: &mut [E],
 ) {
     let tile = place.tile;
-    if let Some((weights, derivatives)) = weights {
+    if let Some(RootDerivatives { weights, derivatives, counts }) = wanted {
         for ((row, &weight), derivative) in seeds.chunks_exact(tile).zip(weights).zip(derivatives) {
-            // A joint of weight 0 is log 0: its seed is 0 too.
-            if weight != E::ZERO {
-                let slope = row.iter().copied().sum::<E>().to_f64() / weight.to_f64();
+            let total = row.iter().copied().sum::<E>();
+            if counts {
+                *derivative += total;
+            } else if weight != E::ZERO {
+                // A joint of weight 0 is log 0: its seed is 0 too.
+                let slope = total.to_f64() / weight.to_f64();
                 let steepest = E::STEEPEST.to_f64();
                 *derivative += E::from_f64(slope.clamp(-steepest, steepest));
             }

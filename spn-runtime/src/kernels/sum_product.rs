@@ -41,7 +41,7 @@ impl<E: Element> Block<'_, E> {
         self.step.inputs as usize
     }
 
-    fn width(&self) -> usize {
+    pub(super) fn width(&self) -> usize {
         self.step.width as usize
     }
 
@@ -78,7 +78,7 @@ impl<E: Element> Block<'_, E> {
     }
 
     /// `x_i + ln w[i, o]` of every input for one sample.
-    fn weighted_inputs(&self, values: &[E], unit: usize, sample: usize) -> Vec<f64> {
+    pub(super) fn weighted_inputs(&self, values: &[E], unit: usize, sample: usize) -> Vec<f64> {
         (0..self.inputs())
             .map(|input| {
                 let weight = self.weights[input * self.width() + unit].to_f64();
@@ -267,10 +267,21 @@ pub(crate) fn reverse<I: Isa, E: Element>(
     if uncertain {
         reverse_uncertain(block, &mut work, start, flows);
     }
-    if !work.children {
-        return;
+    if work.children {
+        scatter_terms(isa, block, work.products, flows);
     }
-    let (mut rows, mut factors) = (&*work.products, block.factors);
+}
+
+/// Gives the flow of each input to the factors of its product.
+#[inline(always)]
+pub(super) fn scatter_terms<I: Isa, E: Element>(
+    isa: I,
+    block: &Block<'_, E>,
+    inputs: &[E],
+    flows: &mut [E],
+) {
+    let tile = block.place.tile;
+    let (mut rows, mut factors) = (inputs, block.factors);
     for term in &block.step.terms {
         let (term_rows, rest) = rows.split_at(term.rows as usize * tile);
         let (term_factors, others) = factors.split_at(term.factors as usize);

@@ -2,6 +2,7 @@
 
 mod adam;
 mod batch;
+mod em;
 mod epoch;
 mod error;
 mod evaluate;
@@ -17,6 +18,7 @@ mod trainer;
 
 pub use adam::Adam;
 pub use batch::Batch;
+pub use em::{ExpectationMaximization, Prior, signals};
 pub use epoch::{Epoch, Progress, RunningEpoch, best_epoch};
 pub use error::{FitError, NotANumber};
 pub use evaluate::{Quality, evaluate};

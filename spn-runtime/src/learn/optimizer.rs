@@ -6,10 +6,11 @@
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::em::Maximizer;
 use super::normalize::project;
-use super::{Adam, OptimizerState, RmsProp, Sgd};
+use super::{Adam, ExpectationMaximization, OptimizerState, RmsProp, Sgd};
 use crate::executable::{Executable, Number};
-use crate::query::{Derivatives, check_length};
+use crate::query::{Groups, check_length};
 use crate::simd::{Level, dispatch};
 use crate::{GradientOptions, Rows, RunError};
 
@@ -28,6 +29,9 @@ pub enum Method {
     /// RMSprop.
     #[serde(rename = "rmsprop")]
     RmsProp(RmsProp),
+    /// Expectation maximisation.
+    #[serde(rename = "em")]
+    ExpectationMaximization(ExpectationMaximization),
 }
 
 impl Default for Method {
@@ -61,14 +65,22 @@ pub struct Optimizer<E> {
     step: u64,
     /// For each parameter the remembered values, made with the first step.
     slots: Vec<[Vec<E>; 2]>,
-    groups: Vec<Derivatives<E>>,
+    groups: Groups<E>,
+    maximizer: Maximizer<E>,
 }
 
 impl<E: Number> Optimizer<E> {
     /// An optimiser that has not seen a gradient yet.
     #[must_use]
     pub fn new(method: Method, learning_rate: f64) -> Self {
-        Self { method, learning_rate, step: 0, slots: Vec::new(), groups: Vec::new() }
+        Self {
+            method,
+            learning_rate,
+            step: 0,
+            slots: Vec::new(),
+            groups: Groups::default(),
+            maximizer: Maximizer::default(),
+        }
     }
 
     /// How many steps were taken.
@@ -80,33 +92,46 @@ impl<E: Number> Optimizer<E> {
     /// What it remembers, to go on from with [`restore`](Self::restore).
     #[must_use]
     pub fn state(&self) -> OptimizerState<E> {
-        let slots = self.slots.iter().map(|slots| slots.to_vec());
-        OptimizerState { steps: self.step, slots: slots.collect() }
+        let slot = |number: usize| self.slots.iter().map(|slots| slots[number].clone()).collect();
+        let slots = match self.method {
+            Method::ExpectationMaximization(_) => {
+                vec![self.maximizer.averages.clone(), self.maximizer.collected.clone()]
+            }
+            _ => vec![slot(0), slot(1)],
+        };
+        OptimizerState { steps: self.step, slots }
     }
 
-    /// Goes on from what an optimiser of the same method remembered of these parameters.
+    /// Goes on from what an optimiser of the same method remembered of the same plan.
     ///
     /// # Errors
-    /// If the lengths are not theirs; nothing changes then.
+    /// If there are more or fewer tensors, or longer or shorter ones; nothing changes then.
     pub fn restore(
         &mut self,
         state: OptimizerState<E>,
-        parameters: &[Vec<E>],
+        executable: &Executable<E>,
     ) -> Result<(), RunError> {
         const WHAT: &str = "the optimiser's saved state";
-        if !state.slots.is_empty() {
-            check_length(WHAT, state.slots.len(), parameters.len())?;
-        }
-        let mut restored = Vec::with_capacity(state.slots.len());
-        for (slots, values) in state.slots.into_iter().zip(parameters) {
-            for slot in slots.iter().filter(|slot| !slot.is_empty()) {
-                check_length(WHAT, slot.len(), values.len())?;
+        let OptimizerState { steps, mut slots } = state;
+        check_length(WHAT, slots.len(), 2)?;
+        let maximizes = matches!(self.method, Method::ExpectationMaximization(_));
+        let parameters = executable.parameters();
+        let count = if maximizes { executable.plan().quantities.len() } else { parameters.len() };
+        for tensors in slots.iter().filter(|tensors| !tensors.is_empty()) {
+            check_length(WHAT, tensors.len(), count)?;
+            for (tensor, values) in tensors.iter().zip(parameters).filter(|_| !maximizes) {
+                let expected = if tensor.is_empty() { 0 } else { values.len() };
+                check_length(WHAT, tensor.len(), expected)?;
             }
-            check_length(WHAT, slots.len(), slots.len().min(2))?;
-            let mut slots = slots.into_iter();
-            restored.push([slots.next().unwrap_or_default(), slots.next().unwrap_or_default()]);
         }
-        (self.step, self.slots) = (state.steps, restored);
+        let (second, first) = (slots.pop().unwrap_or_default(), slots.pop().unwrap_or_default());
+        if maximizes {
+            (self.maximizer.averages, self.maximizer.collected) = (first, second);
+        } else {
+            check_length(WHAT, second.len(), first.len())?;
+            self.slots = first.into_iter().zip(second).map(<[_; 2]>::from).collect();
+        }
+        self.step = steps;
         Ok(())
     }
 
@@ -121,10 +146,16 @@ impl<E: Number> Optimizer<E> {
         rows: Rows<'_, E>,
         options: &GradientOptions<'_, E>,
     ) -> Result<f64, RunError> {
+        if let Method::ExpectationMaximization(em) = &self.method {
+            let step = (self.learning_rate, self.step + 1);
+            let loss = self.maximizer.step(em, executable, rows, options, step)?;
+            self.step += 1;
+            return Ok(loss);
+        }
         let mut inputs = Vec::new();
         executable.derivatives(rows, options, &mut self.groups, &mut inputs)?;
         self.step += 1;
-        let mut derivatives = std::mem::take(&mut self.groups[0]);
+        let mut derivatives = std::mem::take(self.groups.total());
         let gradients = executable.parameter_gradients(&mut derivatives.quantities);
         let level = executable.level();
         let constraints: Vec<_> = executable
@@ -143,6 +174,7 @@ impl<E: Number> Optimizer<E> {
                     Method::Adam(rule) => apply(&rule, level, step, &gradient, values, slots),
                     Method::Sgd(rule) => apply(&rule, level, step, &gradient, values, slots),
                     Method::RmsProp(rule) => apply(&rule, level, step, &gradient, values, slots),
+                    Method::ExpectationMaximization(_) => {}
                 }
                 if let Some(constraint) = constraint {
                     project(level, constraint, shape, values);
@@ -150,7 +182,7 @@ impl<E: Number> Optimizer<E> {
             }
         });
         let loss = derivatives.loss;
-        self.groups[0] = derivatives;
+        *self.groups.total() = derivatives;
         Ok(loss)
     }
 }

@@ -9,8 +9,10 @@ use super::{Epoch, RunningEpoch};
 pub struct OptimizerState<E> {
     /// Steps taken.
     pub steps: u64,
-    /// For each parameter of the plan the tensors remembered beside it, each as long as the
-    /// parameter or empty. Empty before the first step.
+    /// Lists of tensors. Of a method that follows gradients there is one list for each value
+    /// remembered beside a parameter's, with a tensor for each parameter of the plan, as long as it
+    /// or empty. Of expectation maximisation they are the averaged counts and the signals collected
+    /// since the last change, with a tensor for each quantity. Empty lists remember nothing yet.
     pub slots: Vec<Vec<Vec<E>>>,
 }
 

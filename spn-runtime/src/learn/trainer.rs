@@ -109,7 +109,7 @@ impl<'a, E: Number> Trainer<'a, E> {
         let mut trainer = Self::new(executable, train, valid, options)?;
         trainer.check_state(&state)?;
         let TrainerState { epochs, running, optimizer, parameters, best } = state;
-        trainer.optimizer.restore(optimizer, trainer.executable.parameters())?;
+        trainer.optimizer.restore(optimizer, trainer.executable)?;
         set_parameters(trainer.executable, parameters);
         Ok(Self { epochs, running, best, ..trainer })
     }

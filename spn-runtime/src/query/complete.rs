@@ -18,7 +18,7 @@ use spn_ir::plan::{LeafInstance, LeafKernel, LeafStep, SlotId, Step};
 use crate::executable::Number;
 use crate::simd::Real;
 use crate::workspace::Workspace;
-use crate::{Executable, Rows, RunError, Statistics};
+use crate::{Executable, FlowOptions, Rows, RunError, Statistics};
 
 /// What a missing value becomes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -68,14 +68,15 @@ impl<E: Number> Executable<E> {
         let variables = self.plan().variables as usize;
         let mut values = vec![E::ZERO; rows.len() * variables];
         let CompletionOptions { rule, statistics } = options;
-        self.for_each_flow_tile(rows, statistics, &mut values, variables, |tile, ws, out| {
+        let flows = FlowOptions { statistics, ..FlowOptions::default() };
+        self.for_each_flow_tile(rows, flows, &mut values, variables, |tile, ws, out| {
             for (sample, out) in out.chunks_exact_mut(variables).enumerate() {
                 let gathered = self.gather_modes(rule, tile, sample, ws);
                 for (variable, (out, gathered)) in out.iter_mut().zip(gathered).enumerate() {
                     *out = self.undo_normalisation(gathered, rule, variable, sample, ws);
                 }
             }
-        });
+        })?;
         for (row, values) in values.chunks_exact_mut(variables).enumerate() {
             restore_observed(rows, row, values.iter_mut().zip(0..));
         }
@@ -98,9 +99,10 @@ impl<E: Number> Executable<E> {
         rows.check_columns(self.plan().variables as usize)?;
         let leaves = self.output_leaves()?;
         let CompletionOptions { rule, statistics } = options;
+        let flows = FlowOptions { statistics, ..FlowOptions::default() };
         let each = leaves.iter().map(|(step, _)| step.dimensions as usize).sum();
         let mut values = vec![E::ZERO; rows.len() * each];
-        self.for_each_flow_tile(rows, statistics, &mut values, each, |tile, ws, out| {
+        self.for_each_flow_tile(rows, flows, &mut values, each, |tile, ws, out| {
             for (sample, out) in out.chunks_exact_mut(each).enumerate() {
                 let mut out = out.iter_mut();
                 for &(step, index) in &leaves {
@@ -116,7 +118,7 @@ impl<E: Number> Executable<E> {
                     }
                 }
             }
-        });
+        })?;
         let variables = leaves.iter().flat_map(|(step, index)| {
             let dimensions = step.dimensions as usize;
             &step.variables[index * dimensions..(index + 1) * dimensions]

@@ -1,16 +1,14 @@
 //! Gradients of an objective with respect to parameters and inputs, by the reverse pass.
 //!
-//! The batch is cut into tiles, tiles into at most [`GROUPS`] groups; each group adds up its
-//! derivatives, then the groups are added in order. The cut depends on the batch alone, so the
-//! result does not depend on the number of threads.
+//! Derivatives are added up over the batch as [`groups`](super::groups) says, so the result does
+//! not depend on the number of threads.
 
 use std::borrow::Cow;
 
-use rayon::prelude::*;
 use spn_ir::{Formula, ParameterId};
 
-use crate::engine::Wanted;
-use crate::executable::{Number, tile_rows, tile_width};
+use crate::engine::{Signal, Wanted};
+use crate::executable::{Number, tile_rows};
 use crate::kernels::dropout::Dropping;
 use crate::kernels::input;
 use crate::learn::Objective;
@@ -18,14 +16,8 @@ use crate::learn::objective::{TileLoss, check_labels};
 use crate::workspace::Purpose;
 use crate::{Executable, Rows, RunError, Statistics};
 
+use super::groups::{Groups, Sums, TileNumber, scale_by};
 use super::log_likelihood::check_length;
-
-/// The most buffers of derivatives that exist at a time, and with that the most threads that
-/// gradients use.
-const GROUPS: usize = 8;
-
-/// Values of one parallel job: enough to be worth it.
-const CHUNK: usize = 1 << 14;
 
 /// What the gradient is taken of.
 #[derive(Clone, Copy, Debug)]
@@ -68,13 +60,6 @@ pub struct Gradient<E> {
     pub inputs: Vec<E>,
 }
 
-/// A loss and derivatives with respect to quantities, of a part of a batch or all of it.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Derivatives<E> {
-    pub(crate) loss: f64,
-    pub(crate) quantities: Vec<Vec<E>>,
-}
-
 impl<E: Number> Executable<E> {
     /// The loss and its gradient.
     ///
@@ -85,18 +70,19 @@ impl<E: Number> Executable<E> {
         rows: Rows<'_, E>,
         options: &GradientOptions<'_, E>,
     ) -> Result<Gradient<E>, RunError> {
-        let mut groups = Vec::new();
+        let mut groups = Groups::default();
         let mut inputs = Vec::new();
         self.derivatives(rows, options, &mut groups, &mut inputs)?;
+        let total = groups.total();
         let lengths = self.parameters().iter().map(Vec::len);
-        let gradients = self.parameter_gradients(&mut groups[0].quantities);
+        let gradients = self.parameter_gradients(&mut total.quantities);
         let parameters = gradients.into_iter().zip(lengths);
         let parameters = parameters.map(|(g, length)| match g {
             Some(gradient) => gradient.into_owned(),
             None => vec![E::ZERO; length],
         });
         let parameters = parameters.collect();
-        Ok(Gradient { loss: groups[0].loss, parameters, inputs })
+        Ok(Gradient { loss: total.loss, parameters, inputs })
     }
 
     /// Takes derivatives with respect to quantities to gradients of the parameters; `None` for a
@@ -133,13 +119,12 @@ impl<E: Number> Executable<E> {
         gradients
     }
 
-    /// Leaves loss and derivatives with respect to quantities in `groups[0]`; the buffers can be
-    /// given again.
+    /// Leaves loss and derivatives with respect to quantities in the total of `groups`.
     pub(crate) fn derivatives(
         &self,
         rows: Rows<'_, E>,
         options: &GradientOptions<'_, E>,
-        groups: &mut Vec<Derivatives<E>>,
+        groups: &mut Groups<E>,
         inputs: &mut Vec<E>,
     ) -> Result<(), RunError> {
         rows.check_columns(self.plan().variables as usize)?;
@@ -147,29 +132,14 @@ impl<E: Number> Executable<E> {
         if let Some(weights) = options.row_weights {
             check_length("the list of row weights", weights.len(), rows.len())?;
         }
-        let tile = tile_width(rows.len());
-        let tiles = rows.len().div_ceil(tile);
-        let tiles_each = tiles.div_ceil(GROUPS).max(1);
-        let count = tiles.div_ceil(tiles_each).max(1);
         let columns = if options.inputs { self.plan().variables as usize } else { 0 };
-        groups.resize_with(count, Derivatives::default);
         inputs.clear();
         inputs.resize(rows.len() * columns, E::ZERO);
-        let rows_each = tiles_each * tile;
+        let lengths: Vec<usize> = self.quantities().iter().map(Vec::len).collect();
         self.install(|| {
-            let mut parts: Vec<&mut [E]> =
-                inputs.chunks_mut((rows_each * columns).max(1)).collect();
-            parts.resize_with(count, Default::default);
-            let jobs = groups.par_iter_mut().zip(parts).enumerate();
-            jobs.for_each(|(index, (group, inputs))| {
-                group.clear(self.quantities());
-                let first = index * tiles_each;
-                for number in first..tiles.min(first + tiles_each) {
-                    let at = ((number - first) * tile * columns).min(inputs.len());
-                    self.tile_derivatives(rows, options, (tile, number), group, &mut inputs[at..]);
-                }
+            groups.run(rows.len(), &lengths, (inputs, columns), |tile, group, inputs| {
+                self.tile_derivatives(rows, options, tile, group, inputs);
             });
-            reduce(groups);
         });
         Ok(())
     }
@@ -179,12 +149,12 @@ impl<E: Number> Executable<E> {
         &self,
         rows: Rows<'_, E>,
         options: &GradientOptions<'_, E>,
-        (tile, number): (usize, usize),
-        group: &mut Derivatives<E>,
+        tile: TileNumber,
+        group: &mut Sums<E>,
         inputs: &mut [E],
     ) {
         let engine = self.engine(Purpose::Flows, options.statistics, options.dropping);
-        let part = tile_rows(rows, tile, number);
+        let part = tile_rows(rows, tile.tile, tile.number);
         let share = 1.0 / rows.len() as f64;
         let weight = |sample: usize| {
             share * options.row_weights.map_or(1.0, |weights| weights[part.first + sample].to_f64())
@@ -203,6 +173,7 @@ impl<E: Number> Executable<E> {
             };
             group.loss += loss.seeds(part.count, &mut workspace.seeds[..length]);
             let wanted = Wanted {
+                signal: Signal::Gradient,
                 quantities: Some(&mut group.quantities),
                 inputs: options.inputs,
                 all_flows: false,
@@ -212,40 +183,6 @@ impl<E: Number> Executable<E> {
                 let normalisation = self.plan().normalisation.as_ref();
                 let (values, flows) = (&workspace.inputs, &workspace.input_flows);
                 input::reverse(part, normalisation, options.statistics, values, flows, inputs);
-            }
-        });
-    }
-}
-
-impl<E: Number> Derivatives<E> {
-    /// Makes the buffers fit the quantities and sets them to zero.
-    fn clear(&mut self, quantities: &[Vec<E>]) {
-        self.loss = 0.0;
-        self.quantities.resize_with(quantities.len(), Vec::new);
-        for (buffer, quantity) in self.quantities.iter_mut().zip(quantities) {
-            buffer.clear();
-            buffer.resize(quantity.len(), E::ZERO);
-        }
-    }
-}
-
-/// `target ← target · factor`
-fn scale_by<E: Number>(target: &mut [E], factor: &[E]) {
-    let jobs = target.par_chunks_mut(CHUNK).zip(factor.par_chunks(CHUNK));
-    jobs.for_each(|(target, factor)| {
-        target.iter_mut().zip(factor).for_each(|(t, f)| *t *= *f);
-    });
-}
-
-/// Adds all groups to the first one, in order.
-fn reduce<E: Number>(groups: &mut [Derivatives<E>]) {
-    let Some((first, others)) = groups.split_first_mut() else { return };
-    first.loss += others.iter().map(|group| group.loss).sum::<f64>();
-    for (index, total) in first.quantities.iter_mut().enumerate() {
-        total.par_chunks_mut(CHUNK).enumerate().for_each(|(chunk, total)| {
-            for other in &*others {
-                let part = &other.quantities[index][chunk * CHUNK..][..total.len()];
-                total.iter_mut().zip(part).for_each(|(sum, value)| *sum += *value);
             }
         });
     }

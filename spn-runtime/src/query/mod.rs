@@ -2,11 +2,17 @@
 
 mod class;
 mod complete;
+mod counts;
 mod gradient;
+mod groups;
 mod log_likelihood;
 mod output;
+mod roles;
 
 pub use complete::{Completion, CompletionOptions, CompletionRule};
-pub(crate) use gradient::Derivatives;
+pub use counts::{CountOptions, Counts, QuantityCounts};
 pub use gradient::{Gradient, GradientOptions};
+pub(crate) use groups::{Groups, Sums};
 pub(crate) use log_likelihood::check_length;
+pub use output::FlowOptions;
+pub(crate) use roles::{Role, roles};

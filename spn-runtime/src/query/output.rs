@@ -1,12 +1,24 @@
 //! Values and flows of the nodes that the compiler was asked to keep.
 
-use crate::engine::Wanted;
+use crate::counting::Draws;
+use crate::engine::{Signal, Wanted};
 use crate::executable::Number;
 use crate::kernels::dropout::Dropping;
-use crate::learn::Objective;
-use crate::learn::objective::TileLoss;
 use crate::workspace::{Purpose, Workspace};
-use crate::{Executable, Rows, RunError, Statistics};
+use crate::{Counting, Executable, Rows, RunError, Statistics};
+
+use super::counts::TileUses;
+
+/// Which flows are asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct FlowOptions {
+    /// What sample-wise normalisation looks at.
+    pub statistics: Statistics,
+    /// To which inputs of a sum a unit's flow goes.
+    pub counting: Counting,
+    /// Seed of ties and samples.
+    pub seed: u64,
+}
 
 impl<E: Number> Executable<E> {
     /// Log values of the plan's outputs for each row: `[rows, units]`, where the units are those
@@ -30,23 +42,24 @@ impl<E: Number> Executable<E> {
         Ok(out)
     }
 
-    /// Flows of the plan's outputs for each row: derivatives of the log-likelihood with respect to
-    /// the units' log values, which are posteriors of the units. `[rows, units]` as in
-    /// [`output_values`](Self::output_values). Impossible evidence has flows 0.
+    /// Flows of the plan's outputs for each row, `[rows, units]` as in
+    /// [`output_values`](Self::output_values). Soft ones are derivatives of the log-likelihood with
+    /// respect to the units' log values, which are posteriors of the units; the others are how often
+    /// a unit is in the selected induced tree. Impossible evidence has flows 0.
     ///
     /// # Errors
-    /// If the plan has no outputs, or the columns do not fit.
+    /// If the plan has no outputs, the columns do not fit or a probability is out of range.
     pub fn output_flows(
         &self,
         rows: Rows<'_, E>,
-        statistics: Statistics,
+        options: FlowOptions,
     ) -> Result<Vec<E>, RunError> {
         let units = self.output_units(rows)?;
         let mut out = vec![E::ZERO; rows.len() * units];
-        self.for_each_flow_tile(rows, statistics, &mut out, units, |tile, workspace, out| {
+        self.for_each_flow_tile(rows, options, &mut out, units, |tile, workspace, out| {
             let offsets = &self.plan().training.offsets;
             self.copy_outputs(&workspace.flows, offsets, tile, out);
-        });
+        })?;
         Ok(out)
     }
 
@@ -54,29 +67,33 @@ impl<E: Number> Executable<E> {
     pub(super) fn for_each_flow_tile<T: Send>(
         &self,
         rows: Rows<'_, E>,
-        statistics: Statistics,
+        options: FlowOptions,
         out: &mut [T],
         each: usize,
         take: impl Fn(usize, &Workspace<E>, &mut [T]) + Sync,
-    ) {
-        let engine = self.engine(Purpose::Flows, statistics, Dropping::Off);
+    ) -> Result<(), RunError> {
+        let rule = options.counting.rule(Draws { seed: options.seed, step: 0 })?;
+        let engine = self.engine(Purpose::Flows, options.statistics, Dropping::Off);
         self.for_each_tile(rows, out, each, |part, workspace, out| {
             E::forward(&engine, self.level(), part, workspace);
             let length = self.classes() * part.tile;
-            // Seeds of the loss -log p(x) with weight -1: flows of log p(x).
-            let loss = TileLoss {
-                objective: Objective::Generative,
-                tile: part.tile,
+            let uses = TileUses {
+                rule,
                 labels: None,
-                weight: &|_| -1.0,
+                row_weights: None,
+                tile: part.tile,
+                first_row: part.first,
                 joints: &workspace.joints[..length],
                 total: &workspace.total,
+                log_weights: self.root_log_weights(),
             };
-            loss.seeds(part.count, &mut workspace.seeds[..length]);
-            let wanted = Wanted { quantities: None, inputs: false, all_flows: true };
+            uses.seeds(part.count, &mut workspace.seeds[..length]);
+            let signal = Signal::Counts(rule);
+            let wanted = Wanted { signal, quantities: None, inputs: false, all_flows: true };
             E::reverse(&engine, self.level(), part, workspace, wanted);
             take(part.tile, workspace, out);
         });
+        Ok(())
     }
 
     fn output_units(&self, rows: Rows<'_, E>) -> Result<usize, RunError> {

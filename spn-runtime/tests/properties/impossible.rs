@@ -4,7 +4,7 @@
 use proptest::prelude::*;
 use spn_compiler::Options;
 use spn_runtime::learn::Objective;
-use spn_runtime::{GradientOptions, Number, Statistics};
+use spn_runtime::{FlowOptions, GradientOptions, Number};
 use spn_testkit::random::{Sample, circuits_with_rows};
 use spn_testkit::{CircuitOptions, RowOptions};
 
@@ -33,7 +33,7 @@ fn check<E: Number>(sample: &Sample, rows: &[Vec<f64>]) {
 
     let options = Options { outputs: all_nodes(circuit), ..Options::default() };
     let outputs = executable::<E>(circuit, &options, 1);
-    let flows = outputs.output_flows(rows, Statistics::Observed).unwrap();
+    let flows = outputs.output_flows(rows, FlowOptions::default()).unwrap();
     assert!(flows.iter().all(|flow| *flow == E::zero()));
 
     let labels = vec![0; likelihoods.len()];

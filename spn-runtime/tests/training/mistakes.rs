@@ -94,7 +94,7 @@ fn states_that_do_not_fit() {
         &|state| state.parameters[1].truncate(1),
         &|state| state.optimizer.slots.truncate(1),
         &|state| state.optimizer.slots[0][1].truncate(1),
-        &|state| state.optimizer.slots[0].push(Vec::new()),
+        &|state| state.optimizer.slots.push(Vec::new()),
         &|state| state.running.rows = 9,
         &|state| state.running.rows = usize::MAX,
         &|state| state.epochs[0].epoch = 7,

@@ -4,24 +4,36 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use spn_runtime::learn::{
-    Adam, Batch, FitOptions, Fitted, Keep, Method, Objective, RmsProp, Sgd, Trainer, TrainerState,
+    Adam, Batch, ExpectationMaximization, FitOptions, Fitted, Keep, Method, Objective, RmsProp,
+    Sgd, Trainer, TrainerState,
 };
-use spn_runtime::{Executable, Number};
+use spn_runtime::{Counting, Executable, Number};
 
 use crate::{Data, bits, executable, losses};
 
-fn methods() -> [Method; 4] {
+fn methods() -> [Method; 7] {
+    let maximization = |counting| ExpectationMaximization {
+        momentum: 0.9,
+        ..ExpectationMaximization::new(counting)
+    };
     [
         Method::Adam(Adam::default()),
         Method::Sgd(Sgd::default()),
         Method::Sgd(Sgd { momentum: 0.9, nesterov: true }),
         Method::RmsProp(RmsProp::default()),
+        Method::ExpectationMaximization(maximization(Counting::Soft)),
+        Method::ExpectationMaximization(maximization(Counting::SAMPLED)),
+        Method::ExpectationMaximization(ExpectationMaximization {
+            accumulate_batches: 3,
+            ..maximization(Counting::HARD)
+        }),
     ]
 }
 
 fn options(method: Method) -> FitOptions {
+    let maximizes = matches!(method, Method::ExpectationMaximization(_));
     FitOptions {
-        objective: Objective::Discriminative,
+        objective: if maximizes { Objective::Joint } else { Objective::Discriminative },
         method,
         learning_rate: 0.05,
         batch: Batch::Rows(8),

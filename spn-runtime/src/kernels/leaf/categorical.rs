@@ -1,5 +1,6 @@
 //! Categorical leaves: a table of log-probabilities for each component.
 
+use spn_ir::Slice;
 use spn_ir::plan::LeafInstance;
 
 use super::{LeafBlock, LeafDerivatives};
@@ -69,6 +70,27 @@ pub(super) fn reverse<E: Element>(
                     let at = (component * dimensions + dimension) * states as usize + number;
                     derivatives[at] += E::from_f64(flow.to_f64() / table[at].to_f64().exp());
                 }
+            }
+        }
+    }
+}
+
+/// Adds the flow of each observed state.
+pub(super) fn count<E: Element>(
+    block: LeafBlock<'_, E>,
+    states: u32,
+    probabilities: Slice,
+    flows: &[E],
+    counts: &mut [Vec<E>],
+) {
+    let counts = &mut counts[probabilities.quantity.index()][probabilities.offset as usize..];
+    let dimensions = block.variables.len();
+    for dimension in 0..dimensions {
+        for (sample, &value) in block.input(dimension).iter().enumerate() {
+            let State::Number(number) = state(value, states) else { continue };
+            for component in 0..block.width {
+                let flow = flows[component * block.tile + sample];
+                counts[(component * dimensions + dimension) * states as usize + number] += flow;
             }
         }
     }

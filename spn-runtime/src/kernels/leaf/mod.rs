@@ -1,4 +1,5 @@
-//! Leaves: log-densities of components, and the way back to parameters and inputs.
+//! Leaves: log-densities of components, the way back to parameters and inputs, and what expectation
+//! maximisation counts.
 //!
 //! One file for each family; adding one means adding a file and a line in each `match` below.
 
@@ -7,6 +8,7 @@ mod indicator;
 mod location_scale;
 
 use spn_ir::plan::{LeafInstance, LeafKernel, LeafStep};
+use spn_ir::{Formula, Quantity, Slice};
 
 use super::Place;
 use crate::constants::LeafConstants;
@@ -112,4 +114,51 @@ pub(crate) fn reverse<I: Isa, E: Element>(
             LeafKernel::Indicator => {}
         }
     }
+}
+
+/// How many numbers leaf statistics have for each value of a location quantity.
+pub(crate) const LOCATION_STATISTICS: usize = 2;
+
+/// How many numbers leaf statistics have for each value of a scale quantity.
+pub(crate) const SCALE_STATISTICS: usize = 4;
+
+/// Adds what expectation maximisation counts at leaves. `flows` are those of the slots, `quantities`
+/// the plan's; `counts` has, one after the other for each quantity, that many planes of its length:
+///
+/// | quantity | planes |
+/// |---|---|
+/// | location | [`LOCATION_STATISTICS`], see [`location_scale::count`] |
+/// | scale | [`SCALE_STATISTICS`] |
+/// | probabilities | 1: the flow of each observed state |
+#[inline(always)]
+pub(crate) fn count<I: Isa, E: Element>(
+    isa: I,
+    place: Place<'_>,
+    (step, quantities): (&LeafStep, &[Quantity]),
+    constants: &LeafConstants<E>,
+    inputs: &[E],
+    flows: &[E],
+    counts: &mut [Vec<E>],
+) {
+    let tile = place.tile;
+    for (block, instance) in blocks(step, tile, constants, inputs) {
+        let flows = &flows[place.at(instance.output, 0)..][..block.width * tile];
+        match (step.kernel, instance.first, instance.second) {
+            (LeafKernel::LocationScale(density), Some(location), Some(scale)) => {
+                let moments = keep_moments(quantities, location, scale);
+                let reads = (location, scale);
+                location_scale::count(isa, density, block, (reads, moments), flows, counts);
+            }
+            (LeafKernel::Categorical { states }, Some(probabilities), _) => {
+                categorical::count(block, states, probabilities, flows, counts);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Whether location or scale are kept as moment accumulators: then raw moments are counted.
+fn keep_moments(quantities: &[Quantity], location: Slice, scale: Slice) -> bool {
+    let formulas = [location, scale].map(|slice| quantities[slice.quantity.index()].formula);
+    formulas.iter().any(|f| matches!(f, Formula::Ratio { .. } | Formula::MomentScale { .. }))
 }

@@ -1,0 +1,297 @@
+//! Counts: how often weights and leaf components are used, the sufficient statistics of
+//! expectation maximisation.
+//!
+//! In: rows, an objective and a [`Counting`] rule. Out: [`Counts`], for each quantity of the plan
+//! what its readers used of it, tied readers added up. One forward and one reverse pass; the batch
+//! is cut as for gradients, so results do not depend on the number of threads.
+
+use crate::counting::{Draws, Rule, Selecting};
+use crate::engine::{Engine, Signal, Wanted};
+use crate::executable::{Number, tile_rows};
+use crate::kernels::dropout::Dropping;
+use crate::kernels::input::TileRows;
+use crate::learn::Objective;
+use crate::learn::objective::check_labels;
+use crate::simd::Element;
+use crate::workspace::Purpose;
+use crate::{Counting, Executable, Rows, RunError, Statistics};
+
+use super::groups::{Groups, Sums, TileNumber, scale_by};
+use super::log_likelihood::check_length;
+use super::roles::{Role, roles};
+
+/// What is counted.
+#[derive(Clone, Copy, Debug)]
+pub struct CountOptions<'a, E> {
+    /// To which inputs of a sum a unit's flow goes.
+    pub counting: Counting,
+    /// Generative: a row is used by the whole network. Joint: by its label's class only.
+    pub objective: Objective,
+    /// A class for each row, where the objective needs them.
+    pub labels: Option<&'a [u32]>,
+    /// How often each row counts; once without.
+    pub row_weights: Option<&'a [E]>,
+    /// What sample-wise normalisation looks at.
+    pub statistics: Statistics,
+    /// Dropout.
+    pub dropping: Dropping<'a>,
+    /// Seed of ties and samples.
+    pub seed: u64,
+    /// Number of the training step, for other ties and samples in each.
+    pub step: u64,
+}
+
+impl<E> Default for CountOptions<'_, E> {
+    fn default() -> Self {
+        Self {
+            counting: Counting::Soft,
+            objective: Objective::Generative,
+            labels: None,
+            row_weights: None,
+            statistics: Statistics::Observed,
+            dropping: Dropping::Off,
+            seed: 0,
+            step: 0,
+        }
+    }
+}
+
+/// What a batch used.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Counts<E> {
+    /// The weighted sum of the rows' losses, divided by the number of rows.
+    pub loss: f64,
+    /// For each quantity of the plan, in its order.
+    pub quantities: Vec<QuantityCounts<E>>,
+}
+
+/// What was used of one quantity, in its shape. Flows `F` are those of units, posterior
+/// probabilities times row weights; only observed values count.
+#[derive(Clone, Debug, PartialEq)]
+pub enum QuantityCounts<E> {
+    /// No node reads it.
+    Unused,
+    /// Uses of each weight: the flow from the sum to the input.
+    Weights(Vec<E>),
+    /// Uses of each state's probability.
+    Probabilities(Vec<E>),
+    /// Of a location, with `u` the expected precision of a scale mixture of normal densities (1 for
+    /// normal leaves). Where moment accumulators stand for the location, `u` is 1 and nothing is
+    /// divided by the scale.
+    Location {
+        /// `Σ F u / scale²`
+        weight: Vec<E>,
+        /// `Σ F u (x - location) / scale²`
+        deviation: Vec<E>,
+    },
+    /// Of a scale.
+    Scale {
+        /// `Σ F`
+        mass: Vec<E>,
+        /// `Σ F u`
+        weight: Vec<E>,
+        /// `Σ F u (x - location)`
+        deviation: Vec<E>,
+        /// `Σ F u (x - location)²`
+        square: Vec<E>,
+    },
+}
+
+impl<E: Number> Executable<E> {
+    /// Counts what a batch of rows uses.
+    ///
+    /// # Errors
+    /// If columns, labels or weights do not fit, if the objective is no likelihood, or if a quantity
+    /// is read as two different things.
+    pub fn counts(
+        &self,
+        rows: Rows<'_, E>,
+        options: &CountOptions<'_, E>,
+    ) -> Result<Counts<E>, RunError> {
+        let mut groups = Groups::default();
+        let roles = self.count(rows, options, &mut groups)?;
+        let total = std::mem::take(groups.total());
+        let quantities = total.quantities.into_iter().zip(roles);
+        let quantities = quantities.map(|(planes, role)| QuantityCounts::new(role, planes));
+        Ok(Counts { loss: total.loss, quantities: quantities.collect() })
+    }
+
+    /// Leaves loss and planes of counts in the total of `groups`; gives each quantity's role.
+    pub(crate) fn count(
+        &self,
+        rows: Rows<'_, E>,
+        options: &CountOptions<'_, E>,
+        groups: &mut Groups<E>,
+    ) -> Result<Vec<Role>, RunError> {
+        if !matches!(options.objective, Objective::Generative | Objective::Joint) {
+            return Err(RunError::NoLikelihood { objective: options.objective.name() });
+        }
+        check_labels(options.objective, options.labels, rows.len(), self.classes())?;
+        rows.check_columns(self.plan().variables as usize)?;
+        if let Some(weights) = options.row_weights {
+            check_length("the list of row weights", weights.len(), rows.len())?;
+        }
+        let rule = options.counting.rule(Draws { seed: options.seed, step: options.step })?;
+        let roles = roles(self.plan())?;
+        let lengths = self.quantities().iter().zip(&roles);
+        let lengths: Vec<usize> = lengths.map(|(q, role)| q.len() * role.planes()).collect();
+        let engine = self.engine(Purpose::Flows, options.statistics, options.dropping);
+        self.install(|| {
+            groups.run(
+                rows.len(),
+                &lengths,
+                (&mut [], 0),
+                |TileNumber { tile, number }, sums, _| {
+                    let part = tile_rows(rows, tile, number);
+                    self.count_tile(&engine, part, options, rule, sums);
+                },
+            );
+            if matches!(rule, Rule::Soft) {
+                // The soft reverse step adds up flows divided by the weight.
+                let counts = groups.total().quantities.iter_mut();
+                let weights = counts.zip(self.quantities()).zip(&roles);
+                let weights = weights.filter(|(_, role)| **role == Role::Weights);
+                weights.for_each(|((counts, weights), _)| scale_by(counts, weights));
+            }
+        });
+        Ok(roles)
+    }
+
+    /// Adds one tile's loss and counts to those of its group.
+    fn count_tile(
+        &self,
+        engine: &Engine<'_, E>,
+        part: TileRows<'_, E>,
+        options: &CountOptions<'_, E>,
+        rule: Rule,
+        group: &mut Sums<E>,
+    ) {
+        let rows = part.first..part.first + part.count;
+        let labels = options.labels.filter(|_| options.objective.needs_labels());
+        self.with_workspace(|workspace| {
+            E::forward(engine, self.level(), part, workspace);
+            let length = self.classes() * part.tile;
+            let uses = TileUses {
+                rule,
+                labels: labels.map(|labels| &labels[rows.clone()]),
+                row_weights: options.row_weights.map(|weights| &weights[rows]),
+                tile: part.tile,
+                first_row: part.first,
+                joints: &workspace.joints[..length],
+                total: &workspace.total,
+                log_weights: self.root_log_weights(),
+            };
+            let loss = uses.seeds(part.count, &mut workspace.seeds[..length]);
+            group.loss += loss / part.rows.len() as f64;
+            let wanted = Wanted {
+                signal: Signal::Counts(rule),
+                quantities: Some(&mut group.quantities),
+                inputs: false,
+                all_flows: false,
+            };
+            E::reverse(engine, self.level(), part, workspace, wanted);
+        });
+    }
+}
+
+impl<E: Number> QuantityCounts<E> {
+    /// Cuts the planes apart.
+    fn new(role: Role, mut planes: Vec<E>) -> Self {
+        let length = planes.len() / role.planes().max(1);
+        match role {
+            Role::Unused => Self::Unused,
+            Role::Weights => Self::Weights(planes),
+            Role::Probabilities => Self::Probabilities(planes),
+            Role::Location => {
+                let deviation = planes.split_off(length);
+                Self::Location { weight: planes, deviation }
+            }
+            Role::Scale => {
+                let square = planes.split_off(3 * length);
+                let deviation = planes.split_off(2 * length);
+                let weight = planes.split_off(length);
+                Self::Scale { mass: planes, weight, deviation, square }
+            }
+        }
+    }
+}
+
+/// One tile's joints, labels and weights: how much each row uses each joint.
+pub(super) struct TileUses<'a, E> {
+    pub(super) rule: Rule,
+    /// The class that is used, for joints; else the posterior or the rule decides.
+    pub(super) labels: Option<&'a [u32]>,
+    pub(super) row_weights: Option<&'a [E]>,
+    pub(super) tile: usize,
+    /// Number of the tile's first row in the batch.
+    pub(super) first_row: usize,
+    pub(super) joints: &'a [E],
+    pub(super) total: &'a [E],
+    /// Of the root, one for each joint.
+    pub(super) log_weights: &'a [E],
+}
+
+impl<E: Element> TileUses<'_, E> {
+    /// Writes the seeds `[joints, tile]` of the first `count` samples and returns the weighted sum
+    /// of their losses. Impossible evidence has loss +inf and uses nothing.
+    pub(super) fn seeds(&self, count: usize, seeds: &mut [E]) -> f64 {
+        seeds.fill(E::ZERO);
+        let mut loss = 0.0;
+        for sample in 0..count {
+            let weight = self.row_weights.map_or(1.0, |weights| weights[sample].to_f64());
+            if weight == 0.0 {
+                continue;
+            }
+            let total = self.total[sample].to_f64();
+            let label = self.labels.map(|labels| labels[sample] as usize);
+            let used = label.map_or(total, |label| self.joint(label, sample));
+            loss -= weight * used;
+            if used == f64::NEG_INFINITY {
+                continue;
+            }
+            match (label, self.rule) {
+                (Some(label), _) => seeds[label * self.tile + sample] = E::from_f64(weight),
+                (None, Rule::Soft) => {
+                    let posteriors = || self.row(sample).map(|joint| (joint - total).exp());
+                    let factor = weight / posteriors().sum::<f64>();
+                    for (joint, posterior) in posteriors().enumerate() {
+                        seeds[joint * self.tile + sample] = E::from_f64(factor * posterior);
+                    }
+                }
+                (None, Rule::Selection(rule)) => {
+                    let joint = self.select(rule, sample);
+                    seeds[joint * self.tile + sample] = E::from_f64(weight);
+                }
+            }
+        }
+        loss
+    }
+
+    fn joint(&self, joint: usize, sample: usize) -> f64 {
+        self.joints[joint * self.tile + sample].to_f64()
+    }
+
+    /// The joints of one sample.
+    fn row(&self, sample: usize) -> impl Iterator<Item = f64> + Clone {
+        self.joints.iter().skip(sample).step_by(self.tile).map(|joint| joint.to_f64())
+    }
+
+    /// The joint that is used. Unweighted, its weight is taken out again; an input of weight 0
+    /// cannot win here.
+    fn select(&self, rule: Selecting, sample: usize) -> usize {
+        let log_weight = |weight: &E| if rule.weighted { 0.0 } else { weight.to_f64() };
+        let scores = self.row(sample).zip(self.log_weights.iter().map(log_weight));
+        let scores =
+            scores.map(
+                |(joint, log_weight)| {
+                    if joint == f64::NEG_INFINITY { joint } else { joint - log_weight }
+                },
+            );
+        let largest = scores.clone().fold(f64::NEG_INFINITY, f64::max);
+        let place = (self.first_row + sample, ROOT);
+        rule.select(scores, |score| (score - largest).exp(), place)
+    }
+}
+
+/// The number of the root among units, for random numbers: it has no slot.
+const ROOT: usize = u32::MAX as usize;
