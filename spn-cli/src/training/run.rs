@@ -1,13 +1,14 @@
-//! One training run, with its progress shown.
+//! One training run, with its progress shown and its records written.
 //!
 //! In: an executable, rows and options. Out: what it came to, with the executable trained; or a
-//! failure, and then nothing may be written.
+//! failure, and then no model may be written.
 
 use spn_runtime::Executable;
-use spn_runtime::learn::{self, FitError, Fitted, Trainer};
+use spn_runtime::learn::{self, End, FitError, Fitted, Trainer};
 
-use super::TrainingOptions;
 use super::progress::Display;
+use super::{Records, TrainingOptions};
+use crate::format::thousands;
 use crate::precision::Real;
 use crate::prepared::Rows;
 use crate::{Failure, Session};
@@ -31,40 +32,108 @@ impl<E: Real> Examples<E> {
     }
 }
 
-/// Trains an executable.
-pub(crate) fn train<E: Real>(
-    executable: &mut Executable<E>,
-    examples: &Examples<E>,
-    valid: Option<&Examples<E>>,
-    options: &TrainingOptions,
-    session: &Session,
-) -> Result<Fitted, Failure> {
-    let examples = examples.borrow()?;
-    let valid = valid.map(Examples::borrow).transpose()?;
-    let display = Display::new(session, examples.rows.len(), options.epochs);
-    let mut trainer = Trainer::new(executable, examples, valid, options.fit_options())?;
-    while let Some(progress) = trainer.step().map_err(|error| failure(error, options))? {
-        display.show(&progress);
-    }
-    drop(display);
-    let fitted = trainer.finish();
-    if fitted.epochs.last().is_some_and(|epoch| epoch.train.is_infinite()) {
-        session.say(
-            "warning: the training loss is infinite: some rows are impossible under the network, \
-             or training diverged",
-        );
-    }
-    Ok(fitted)
+/// What a training works on and how.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Run<'a, E> {
+    pub(crate) train: &'a Examples<E>,
+    pub(crate) valid: Option<&'a Examples<E>>,
+    pub(crate) options: &'a TrainingOptions,
+    pub(crate) session: &'a Session,
 }
 
-/// Says what to do about a training that went wrong.
-fn failure(error: FitError, options: &TrainingOptions) -> Failure {
-    match error {
-        FitError::NotANumber { .. } => Failure::misuse(format!(
-            "{error}, so training stopped and nothing was written; try a smaller --learning-rate \
-             than {:?}",
-            options.learning_rate
-        )),
-        error => error.into(),
+impl<E: Real> Run<'_, E> {
+    /// Trains an executable, or goes on with a training of the records' checkpoint.
+    pub(crate) fn train(
+        &self,
+        executable: &mut Executable<E>,
+        records: &mut Records,
+    ) -> Result<Fitted, Failure> {
+        let mut trainer = self.start(executable, records)?;
+        let rows = self.train.rows.len();
+        let seen = trainer.epochs().len() * rows + trainer.running().rows;
+        let display = Display::new(self.session, rows, self.options.epochs, seen);
+        while let Some(progress) = trainer.step().map_err(|error| self.failure(error, records))? {
+            display.show(&progress);
+            records.note(&progress, &trainer)?;
+        }
+        drop(display);
+        let fitted = trainer.finish();
+        self.tell(&fitted);
+        Ok(fitted)
+    }
+
+    /// A new training or the saved one.
+    fn start<'e>(
+        &'e self,
+        executable: &'e mut Executable<E>,
+        records: &Records,
+    ) -> Result<Trainer<'e, E>, Failure> {
+        let (train, options) = (self.train.borrow()?, self.options.fit_options());
+        let valid = self.valid.map(Examples::borrow).transpose()?;
+        let Some(checkpoints) = &records.checkpoints else {
+            return Ok(Trainer::new(executable, train, valid, options)?);
+        };
+        let Some(state) = checkpoints.read(self.session)? else {
+            return Ok(Trainer::new(executable, train, valid, options)?);
+        };
+        let folder = checkpoints.folder();
+        let trainer = Trainer::resume(executable, train, valid, options, state)
+            .map_err(|error| Failure::from(error).in_file(folder))?;
+        let (epoch, rows) = (trainer.epochs().len() + 1, trainer.running().rows);
+        let (epochs, folder) = (self.options.epochs, folder.display());
+        if trainer.end().is_some() {
+            let done = trainer.epochs().len();
+            self.session.say(&format!("{folder}: training had ended after epoch {done}"));
+        } else if rows == 0 {
+            self.session.say(&format!("{folder}: going on with epoch {epoch} of {epochs}"));
+        } else {
+            self.session.say(&format!(
+                "{folder}: going on in epoch {epoch} of {epochs}, after {} of {} rows",
+                thousands(rows as u64),
+                thousands(train.rows.len() as u64)
+            ));
+        }
+        Ok(trainer)
+    }
+
+    /// Tells how the training ended, where that is not as asked for.
+    fn tell(&self, fitted: &Fitted) {
+        let Some(last) = fitted.epochs.last() else { return };
+        if fitted.end == End::NoImprovement {
+            let patience = self.options.patience.unwrap_or_default();
+            self.session.say(&format!(
+                "stopped after epoch {}: the validation loss did not get better for {patience} \
+                 epoch{}",
+                last.epoch,
+                if patience == 1 { "" } else { "s" }
+            ));
+        }
+        if let Some(kept) = fitted.kept.filter(|kept| *kept != last.epoch) {
+            self.session.say(&format!(
+                "kept the parameters of epoch {kept}, whose validation loss was the lowest"
+            ));
+        }
+        if last.train.is_infinite() {
+            self.session.say(
+                "warning: the training loss is infinite: some rows are impossible under the \
+                 network, or training diverged",
+            );
+        }
+    }
+
+    /// Says what to do about a training that went wrong.
+    fn failure(&self, error: FitError, records: &Records) -> Failure {
+        if !matches!(error, FitError::NotANumber { .. }) {
+            return error.into();
+        }
+        let rate = self.options.learning_rate;
+        let failure = Failure::misuse(format!(
+            "{error}, so training stopped and no model was written; try a smaller --learning-rate \
+             than {rate:?}"
+        ));
+        match &records.checkpoints {
+            Some(_) => failure.with_hint("a new rate needs a new --checkpoint folder"),
+            None => failure,
+        }
     }
 }

@@ -1,70 +1,66 @@
 //! `spn train`: fits a network's parameters to data.
 //!
-//! In: MODEL, DATA, perhaps labels and validation data. Out: a trained model.
+//! In: MODEL, DATA, perhaps labels, weights and validation data, perhaps a checkpoint. Out: a
+//! trained model, and while it trains checkpoints and the history.
 
-use std::ops::Range;
-use std::path::{Path, PathBuf};
+mod examples;
+mod result;
+
+use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Args;
-use serde_json::json;
 use spn_compiler::Options;
 use spn_ir::layers::TrainingData;
 use spn_runtime::Executable;
-use spn_runtime::learn::Epoch;
 
-use crate::arguments::{DataArguments, ModelArguments, PrecisionArguments, row_range};
-use crate::data::{self, Table};
-use crate::format::{duration, facts, per_second, rate, thousands};
-use crate::model::{LoadOptions, LoadedModel, ModelKind, network_file};
-use crate::output::{OutputError, write_atomically};
-use crate::picture::png;
-use crate::precision::{Precision, Real, in_precision};
-use crate::prepared::{Rows, read_labels};
+use crate::arguments::{ModelArguments, PrecisionArguments};
+use crate::data::Table;
+use crate::format::{duration, thousands};
+use crate::model::{LoadOptions, LoadedModel};
+use crate::output::OutputError;
+use crate::precision::{Real, in_precision};
 use crate::training::{
-    Examples, TrainingArguments, TrainingOptions, check_trainable, draw_curve, epoch_json, train,
-    write_history,
+    CheckpointArguments, CurveFile, Facts, Records, Run, TrainingArguments, TrainingOptions,
+    check_trainable,
 };
 use crate::{Answer, Failure, Session};
+use examples::ExampleArguments;
+use result::{Trained, set_training, write_model};
 
 /// Trains a network on data and writes the trained model.
 ///
 /// Gradients of the objective come from the compiled reverse pass; after each step the parameters
 /// are projected so that the network stays valid. What the command line leaves open is taken from
 /// the layer file's `training` object. The trained model (.spnb; of a circuit file its .spn text)
-/// can be given wherever a MODEL is wanted, also to train on.
+/// can be given wherever a MODEL is wanted, also to train on. A training with --checkpoint DIR can
+/// be killed at any moment: the same command with --resume goes on to the same model.
 #[derive(Args, Debug)]
-#[command(after_help = "Example:\n  spn train examples/dgc_spn_mnist.json \
+#[command(after_help = "Examples:\n  spn train examples/dgc_spn_mnist.json \
     --data train-images-idx3-ubyte.gz --labels train-labels-idx1-ubyte.gz \
-    --rows 0..55000 --valid-rows 55000..60000 --epochs 5 --out model.spnb")]
+    --rows 0..55000 --valid-rows 55000..60000 --epochs 5 --out model.spnb\n\nA long training, which \
+    stops when it gets no better; the same line again goes on after a break:\n  spn train net.json \
+    --data train.npy --valid-data valid.npy --epochs 500 --patience 10 --checkpoint run1 --resume \
+    --history run1/history.csv --out model.spnb")]
 pub struct Arguments {
     #[command(flatten)]
     model: ModelArguments,
     #[command(flatten)]
-    data: DataArguments,
-    /// The class of each row, from 0: a file of the same kinds as DATA.
-    #[arg(long, value_name = "DATA")]
-    labels: Option<String>,
-    /// Rows to measure the quality on after each epoch; with --valid-rows alone, of DATA.
-    #[arg(long, value_name = "DATA")]
-    valid_data: Option<String>,
-    /// Their classes; default --labels, if --valid-data is left out, too.
-    #[arg(long, value_name = "DATA", requires = "valid_data")]
-    valid_labels: Option<String>,
-    /// Which rows to measure the quality on.
-    #[arg(long, value_name = "A..B", value_parser = row_range)]
-    valid_rows: Option<Range<usize>>,
+    examples: ExampleArguments,
     /// Where to write the trained model.
     #[arg(long, short, value_name = "FILE")]
     out: PathBuf,
-    /// Draw the learning curve.
+    /// Draw the learning curve, at the end and now and then before.
     #[arg(long, value_name = "F.png")]
     curve: Option<PathBuf>,
-    /// Write losses, accuracy and seconds of each epoch.
-    #[arg(long, value_name = "F.csv|F.json")]
+    /// Write losses, accuracy and seconds of all epochs so far, after each of them; .jsonl has one
+    /// JSON line for each.
+    #[arg(long, value_name = "F.csv|F.json|F.jsonl")]
     history: Option<PathBuf>,
     #[command(flatten)]
     training: TrainingArguments,
+    #[command(flatten)]
+    checkpoints: CheckpointArguments,
     #[command(flatten)]
     precision: PrecisionArguments,
 }
@@ -83,23 +79,26 @@ impl Arguments {
     /// If something cannot be read or does not fit, the loss becomes NaN, or a file cannot be
     /// written.
     pub fn run(&self, session: &Session) -> Result<Answer, Failure> {
+        self.checkpoints.check()?;
         self.check_folders()?;
-        let table = data::read(&self.data.data, self.data.rows.clone())?;
+        let table = self.examples.table()?;
         let rows = TrainingData::from_f32(&table.values, table.columns);
         let options = LoadOptions { seed: session.seed, data: Some(rows) };
         let model = LoadedModel::read(&self.model.model, options)?;
-        model.check_columns(&self.data.data, table.columns)?;
+        model.check_columns(self.examples.data(), table.columns)?;
         check_trainable(&model)?;
-        let labels = self.labels.is_some();
+        let given = self.examples.given();
         let options =
-            TrainingOptions::decide(&self.training, model.training(), session.seed, labels)?;
+            TrainingOptions::decide(&self.training, model.training(), session.seed, given)?;
         let precision = self.precision.precision.unwrap_or(model.precision);
         let training = Training { model, options, table };
         in_precision!(precision, E => self.train::<E>(training, session))
     }
 
-    /// Training may take hours: that a folder is missing must show before.
+    /// Training may take hours: that a folder is missing must show before. A checkpoint's folder is
+    /// made, so other files may lie in it.
     fn check_folders(&self) -> Result<(), Failure> {
+        self.checkpoints.make_folder()?;
         let paths = [Some(&self.out), self.curve.as_ref(), self.history.as_ref()];
         for path in paths.into_iter().flatten() {
             let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
@@ -118,143 +117,53 @@ impl Arguments {
         let Training { mut model, options, table } = training;
         let allow_invalid = self.model.allow_invalid;
         let compiler = Options { allow_invalid, dropout: true, ..Options::default() };
-        let start = Instant::now();
-        let plan = model.plan(Some(table.columns), &compiler)?;
+        let (start, columns) = (Instant::now(), table.columns);
+        let plan = model.plan(Some(columns), &compiler)?;
         let compiled = duration(start.elapsed().as_secs_f64());
         let mut executable: Executable<E> = session.executable(plan)?;
         let classes = executable.classes();
-        let valid = self.validation::<E>(&model, classes)?;
-        let (count, columns) = (table.rows, table.columns);
-        let labels = self.labels.as_ref();
-        let range = self.data.rows.as_ref();
-        let labels = labels.map(|file| read_labels(file, range, count, classes)).transpose()?;
-        let rows = Rows { values: E::from_table(table.values), columns };
-        let trainable = executable.plan().parameters.trainable_values();
+        let valid = self.examples.validation::<E>(&model, classes)?;
+        let train = self.examples.training::<E>(table, classes)?;
         session.say(&format!(
             "{}: compiled in {compiled}; {} rows, {} trainable parameters, {}, {} {:?}",
             model.path.display(),
-            thousands(count as u64),
-            thousands(trainable as u64),
+            thousands(train.rows.len() as u64),
+            thousands(executable.plan().parameters.trainable_values() as u64),
             options.objective.name(),
             options.method.name(),
             options.learning_rate
         ));
-        let examples = Examples { rows, labels, row_weights: None };
+        let run = Run { train: &train, valid: valid.as_ref(), options: &options, session };
+        let mut records = self.records(&model, &run, &executable);
         let start = Instant::now();
-        let epochs = train(&mut executable, &examples, valid.as_ref(), &options, session)?.epochs;
+        let fitted = run.train(&mut executable, &mut records)?;
         let seconds = start.elapsed().as_secs_f64();
         executable.write_parameters(model.parameters_mut())?;
         set_training(&mut model, &options);
         if !allow_invalid {
             model.plan(Some(columns), &Options::default())?;
         }
-        let files = self.write(&model, E::PRECISION, &options, &epochs)?;
-        Ok(self.answer(&options, &epochs, (count, seconds), &files))
-    }
-
-    /// The validation rows, if any are asked for.
-    fn validation<E: Real>(
-        &self,
-        model: &LoadedModel,
-        classes: usize,
-    ) -> Result<Option<Examples<E>>, Failure> {
-        let (file, labels) = match (&self.valid_data, &self.valid_rows) {
-            (None, None) => return Ok(None),
-            (Some(file), _) => (file, &self.valid_labels),
-            (None, Some(_)) => (&self.data.data, &self.labels),
-        };
-        if labels.is_none() && self.labels.is_some() {
-            return Err(Failure::misuse(
-                "--valid-data needs --valid-labels, as there are --labels",
-            ));
-        }
-        let rows = self.valid_rows.as_ref();
-        let table = data::read(file, rows.cloned())?;
-        model.check_columns(file, table.columns)?;
-        let count = table.rows;
-        let labels = labels.as_ref();
-        let labels = labels.map(|file| read_labels(file, rows, count, classes)).transpose()?;
-        let rows = Rows { values: E::from_table(table.values), columns: table.columns };
-        Ok(Some(Examples { rows, labels, row_weights: None }))
-    }
-
-    /// Writes the model and what else was asked for.
-    fn write(
-        &self,
-        model: &LoadedModel,
-        precision: Precision,
-        options: &TrainingOptions,
-        epochs: &[Epoch],
-    ) -> Result<Vec<PathBuf>, Failure> {
-        write_model(&self.out, model, precision)?;
+        write_model(&self.out, &model, E::PRECISION)?;
         let mut files = vec![self.out.clone()];
-        if let Some(path) = &self.curve {
-            let title = model.name().unwrap_or("Training");
-            let label = format!("{} loss", options.objective.name());
-            png::write(path, &draw_curve(title, &label, epochs)?)?;
-            files.push(path.clone());
-        }
-        if let Some(path) = &self.history {
-            write_history(path, epochs)?;
-            files.push(path.clone());
-        }
-        Ok(files)
+        files.extend(records.finish(&fitted.epochs)?);
+        let (rows, out) = (train.rows.len(), self.out.as_path());
+        let (options, fitted, files) = (&options, &fitted, files.as_slice());
+        Ok(Trained { options, fitted, rows, seconds, out, files }.answer())
     }
 
-    fn answer(
+    /// What is written while the network trains.
+    fn records<E: Real>(
         &self,
-        options: &TrainingOptions,
-        epochs: &[Epoch],
-        (rows, seconds): (usize, f64),
-        files: &[PathBuf],
-    ) -> Answer {
-        let training: f64 = epochs.iter().map(|epoch| epoch.training_time.as_secs_f64()).sum();
-        let seen = rows * epochs.len();
-        let mut lines = vec![
-            ("objective", options.objective.name().to_owned()),
-            ("epochs", epochs.len().to_string()),
-            ("time", duration(seconds)),
-            ("rows per second", rate(seen, training)),
-        ];
-        if let Some(last) = epochs.last() {
-            lines.push(("training loss", format!("{:.4}", last.train)));
-            if let Some(valid) = last.valid {
-                lines.push(("validation loss", format!("{:.4}", valid.loss)));
-                let accuracy = valid.accuracy.map(|a| format!("{:.2} %", a * 100.0));
-                lines.extend(accuracy.map(|text| ("validation accuracy", text)));
-            }
-        }
-        for file in files {
-            lines.push(("written to", file.display().to_string()));
-        }
-        let json = json!({
-            "epochs": epochs.iter().map(epoch_json).collect::<Vec<_>>(),
-            "out": self.out,
-            "files": files,
-            "training": options.to_json(),
-            "rows": rows,
-            "rows_per_s": per_second(seen, training),
-            "seconds": seconds,
+        model: &LoadedModel,
+        run: &Run<'_, E>,
+        executable: &Executable<E>,
+    ) -> Records {
+        let facts = || Facts::new(executable.plan(), run.options, run.train, run.valid);
+        let curve = self.curve.as_ref().map(|path| {
+            let title = model.name().unwrap_or("Training").to_owned();
+            CurveFile::new(path.clone(), title, format!("{} loss", run.options.objective.name()))
         });
-        Answer::new(json, facts(lines))
+        let checkpoints = self.checkpoints.open(facts, run.session);
+        Records { checkpoints, history: self.history.clone(), curve }
     }
-}
-
-/// Notes how the model was trained.
-fn set_training(model: &mut LoadedModel, options: &TrainingOptions) {
-    let training = Some(options.to_json());
-    match &mut model.kind {
-        ModelKind::Layers(layers) => layers.network.training = training,
-        ModelKind::Dynamic(dynamic) => dynamic.network.training = training,
-        ModelKind::Circuit(_) | ModelKind::Plan(_) => {}
-    }
-}
-
-/// Writes a model: networks as `.spnb`, circuits as `.spn` text.
-fn write_model(path: &Path, model: &LoadedModel, precision: Precision) -> Result<(), Failure> {
-    if let Some(written) = network_file::write(path, &model.kind, precision) {
-        return Ok(written?);
-    }
-    let text = spn_ir::text::print(&model.circuit(None)?);
-    Ok(write_atomically(path, |writer| writer.write_all(text.as_bytes()))?)
 }
