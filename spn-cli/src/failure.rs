@@ -16,6 +16,7 @@ use spn_ir::layers::LayerProblem;
 use spn_ir::nodes_json::NodesError;
 use spn_ir::text::TextError;
 use spn_runtime::RunError;
+use spn_runtime::learn::FitError;
 
 use crate::answer::{to_standard_error, to_standard_output};
 use crate::data::DataError;
@@ -156,4 +157,6 @@ macro_rules! misuse {
     };
 }
 
-misuse! { ContainerError, DataError, NodesError, OutputError, PictureError, RunError, TextError }
+misuse! {
+    ContainerError, DataError, FitError, NodesError, OutputError, PictureError, RunError, TextError,
+}

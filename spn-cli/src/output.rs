@@ -2,8 +2,8 @@
 //!
 //! In: a path and a function that writes the content. Out: the file under that path, complete and on
 //! disk, or an error and no trace. The content goes to a hidden file beside the target, is synced and
-//! then renamed over the target, so a reader never sees half a file and a failed run never destroys
-//! an older result.
+//! then renamed over the target, and the folder is synced, so a reader never sees half a file, a
+//! failed run never destroys an older result, and what was written survives a crash.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
@@ -40,6 +40,9 @@ pub enum OutputError {
         source: io::Error,
     },
 }
+
+/// What names of hidden files end with.
+const PARTIAL: &str = ".partial";
 
 /// Writes the file `path` with the content that `content` produces, all of it or none of it.
 ///
@@ -82,7 +85,8 @@ pub fn write_atomically(
         // Nothing more can be done if this fails too; the first error is the one to report.
         let _ = fs::remove_file(&partial);
     }
-    written.map_err(refused)
+    written.map_err(refused)?;
+    sync_folder(&partial).map_err(refused)
 }
 
 /// A name beside `target` that no other writer of this machine uses now.
@@ -102,8 +106,38 @@ fn partial_path(path: &Path, target: &Path) -> Result<PathBuf, OutputError> {
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
     let mut hidden = std::ffi::OsString::from(".");
     hidden.push(name);
-    hidden.push(format!(".{}-{count}.partial", std::process::id()));
+    hidden.push(format!(".{}-{count}{PARTIAL}", std::process::id()));
     Ok(folder.join(hidden))
+}
+
+/// Brings the new name of a file in the folder of `partial` to the disk.
+fn sync_folder(partial: &Path) -> io::Result<()> {
+    // Where folders cannot be opened or synced, the system keeps names in its own way.
+    let Some(Ok(folder)) = partial.parent().filter(|_| cfg!(unix)).map(File::open) else {
+        return Ok(());
+    };
+    match folder.sync_all() {
+        Err(error) if error.kind() != io::ErrorKind::InvalidInput => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Removes what writers of the file `path` left beside it when they were killed.
+///
+/// # Errors
+/// If the folder cannot be read or a file not be removed.
+pub(crate) fn remove_partial_files(path: &Path) -> io::Result<()> {
+    let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return Ok(()) };
+    let start = format!(".{}.", name.to_string_lossy());
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with(&start) && name.ends_with(PARTIAL) {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// Fills the hidden file and brings it to the disk.
@@ -172,6 +206,19 @@ mod tests {
             let error = write_atomically(&path, |_| Ok(())).unwrap_err();
             assert!(matches!(error, OutputError::IsFolder { .. }), "{error}");
         }
+    }
+
+    #[test]
+    fn removes_what_killed_writers_left_and_nothing_else() {
+        let folder = folder("killed");
+        for name in [".a.txt.12-0.partial", ".a.txt.7-3.partial", "a.txt", ".b.txt.12-0.partial"] {
+            fs::write(folder.join(name), b"x").unwrap();
+        }
+        remove_partial_files(&folder.join("a.txt")).unwrap();
+        let mut left = names(&folder);
+        left.sort();
+        assert_eq!(left, [".b.txt.12-0.partial", "a.txt"]);
+        fs::remove_dir_all(folder).unwrap();
     }
 
     #[cfg(unix)]

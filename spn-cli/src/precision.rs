@@ -41,6 +41,11 @@ pub(crate) trait Real: Number {
     /// Values to write to a file.
     fn to_file(values: &[Self]) -> Values<'_>;
 
+    /// A value, rounded to this precision.
+    fn from_double(value: f64) -> Self {
+        spn_runtime::simd::Real::from_f64(value)
+    }
+
     /// One value in double precision.
     fn double(self) -> f64 {
         spn_runtime::simd::Real::to_f64(self)

@@ -60,10 +60,39 @@ pub(crate) struct Rows<E> {
 }
 
 impl<E: Real> Rows<E> {
+    /// How many rows there are.
+    pub(crate) fn len(&self) -> usize {
+        self.values.len() / self.columns.max(1)
+    }
+
     /// The rows as the runtime borrows them.
     pub(crate) fn borrow(&self) -> Result<spn_runtime::Rows<'_, E>, Failure> {
         Ok(spn_runtime::Rows::new(&self.values, self.columns)?)
     }
+}
+
+/// Reads a weight for each of `count` rows.
+pub(crate) fn read_row_weights<E: Real>(
+    file: &str,
+    rows: Option<&Range<usize>>,
+    count: usize,
+) -> Result<Vec<E>, Failure> {
+    let Table { rows: found, columns, values, .. } = data::read(file, rows.cloned())?;
+    if (found, columns) != (count, 1) {
+        return Err(Failure::misuse(format!(
+            "{file} has {found} rows of {columns} values, but there are {count} rows of data; give \
+             one weight for each of them"
+        )));
+    }
+    if let Some(at) = values.iter().position(|weight| !(weight.is_finite() && *weight >= 0.0)) {
+        let row = rows.map_or(0, |rows| rows.start) + at;
+        return Err(Failure::misuse(format!(
+            "{file}, row {row} (counted from 0): the weight is {}; weights are finite and not \
+             negative",
+            values[at]
+        )));
+    }
+    Ok(E::from_table(values))
 }
 
 /// Reads the labels of `count` rows and checks that they are classes of the network.

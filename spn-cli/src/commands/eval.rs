@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use clap::Args;
 use serde_json::json;
-use spn_runtime::learn::{Objective, evaluate};
+use spn_runtime::learn::{Examples, Objective, evaluate};
 
 use crate::arguments::{DataArguments, ModelArguments, PrecisionArguments};
 use crate::format::{facts, number, per_second, rate, thousands};
@@ -52,8 +52,8 @@ impl Arguments {
         let labels = labels.map(|file| read_labels(file, rows, count, classes)).transpose()?;
         let (executable, rows) = prepared.into_parts::<E>(session)?;
         let start = Instant::now();
-        let labels = labels.as_deref();
-        let quality = evaluate(&executable, rows.borrow()?, labels, Objective::Generative)?;
+        let examples = Examples { labels: labels.as_deref(), ..Examples::new(rows.borrow()?) };
+        let quality = evaluate(&executable, examples, Objective::Generative)?;
         let seconds = start.elapsed().as_secs_f64();
         let bits = -quality.log_likelihood / std::f64::consts::LN_2 / rows.columns as f64;
         let mut lines = vec![

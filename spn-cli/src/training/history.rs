@@ -1,4 +1,4 @@
-//! What the epochs were: as JSON, as a file, as a picture.
+//! What the epochs were: as JSON, as a file, as a picture. A resumed training has them all.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use spn_runtime::learn::Epoch;
 
 use crate::Failure;
 use crate::format::number;
-use crate::output::write_atomically;
+use crate::output::{OutputError, write_atomically};
 use crate::picture::Image;
 use crate::picture::curve::{self, Curve, Series};
 
@@ -28,13 +28,24 @@ pub(crate) fn epoch_json(epoch: &Epoch) -> Value {
     json
 }
 
-/// Writes the history: JSON if the file is called so, else CSV.
-pub(crate) fn write_history(path: &Path, epochs: &[Epoch]) -> Result<(), Failure> {
-    if path.extension().is_some_and(|extension| extension == "json") {
-        let json = Value::Array(epochs.iter().map(epoch_json).collect());
-        write_atomically(path, |writer| writeln!(writer, "{json:#}"))?;
-        return Ok(());
+/// Writes the history: one JSON document or a JSON line for each epoch if the file is called so
+/// (`.json`, `.jsonl`), else CSV.
+pub(super) fn write_history(path: &Path, epochs: &[Epoch]) -> Result<(), Failure> {
+    let kind = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+    match kind {
+        "json" => {
+            let json = Value::Array(epochs.iter().map(epoch_json).collect());
+            write_atomically(path, |writer| writeln!(writer, "{json:#}"))?;
+        }
+        "jsonl" => write_atomically(path, |writer| {
+            epochs.iter().try_for_each(|epoch| writeln!(writer, "{}", epoch_json(epoch)))
+        })?,
+        _ => write_csv(path, epochs)?,
     }
+    Ok(())
+}
+
+fn write_csv(path: &Path, epochs: &[Epoch]) -> Result<(), OutputError> {
     write_atomically(path, |writer| {
         writeln!(writer, "epoch,train,valid,valid_log_likelihood,accuracy,seconds")?;
         for epoch in epochs {
@@ -48,8 +59,7 @@ pub(crate) fn write_history(path: &Path, epochs: &[Epoch]) -> Result<(), Failure
             writeln!(writer, "{number},{train},{loss},{llh},{accuracy},{seconds}")?;
         }
         Ok(())
-    })?;
-    Ok(())
+    })
 }
 
 /// Draws the losses of the epochs.

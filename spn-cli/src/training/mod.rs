@@ -1,12 +1,21 @@
-//! Training as `spn train` and `spn demo` do it: options, the run with its progress, histories.
+//! Training as `spn train` and `spn demo` do it: options, the run with its progress, what is
+//! written while it runs.
 
+mod arguments;
+mod checkpoint;
+mod decide;
 mod history;
-mod options;
+mod names;
+mod object;
 mod progress;
+mod records;
 mod run;
 mod trainable;
 
-pub(crate) use history::{draw_curve, epoch_json, write_history};
-pub(crate) use options::{TrainingArguments, TrainingOptions};
-pub(crate) use run::{Examples, train};
+pub(crate) use arguments::{CheckpointArguments, TrainingArguments};
+pub(crate) use checkpoint::Facts;
+pub(crate) use decide::{Given, TrainingOptions};
+pub(crate) use history::{draw_curve, epoch_json};
+pub(crate) use records::{CurveFile, Records};
+pub(crate) use run::{Examples, Run};
 pub(crate) use trainable::check_trainable;

@@ -17,19 +17,21 @@ pub(super) struct Display<'a> {
     bar: Option<ProgressBar>,
     rows: usize,
     epochs: usize,
+    /// Rows that an earlier run saw.
+    before: usize,
     start: Instant,
 }
 
 impl<'a> Display<'a> {
-    /// A display of `epochs` passes over `rows` rows.
-    pub(super) fn new(session: &'a Session, rows: usize, epochs: usize) -> Self {
+    /// A display of `epochs` passes over `rows` rows, of which an earlier run saw `before`.
+    pub(super) fn new(session: &'a Session, rows: usize, epochs: usize, before: usize) -> Self {
         let bar = session.draws_progress().then(|| {
             let bar = ProgressBar::new(rows as u64);
             let style = ProgressStyle::with_template("{prefix} {wide_bar} {pos}/{len} {msg}");
             bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
             bar
         });
-        Self { session, bar, rows, epochs, start: Instant::now() }
+        Self { session, bar, rows, epochs, before, start: Instant::now() }
     }
 
     /// Shows where the training stands.
@@ -46,8 +48,10 @@ impl<'a> Display<'a> {
             bar.set_prefix(format!("epoch {epoch}/{}", self.epochs));
         }
         let elapsed = self.start.elapsed().as_secs_f64();
-        let seen = (epoch - 1) * self.rows + rows;
-        let left = elapsed / seen.max(1) as f64 * (self.epochs * self.rows - seen) as f64;
+        let all = (epoch - 1) * self.rows + rows;
+        let seen = all.saturating_sub(self.before);
+        let rest = (self.epochs * self.rows).saturating_sub(all);
+        let left = elapsed / seen.max(1) as f64 * rest as f64;
         let per_second = rate(seen, elapsed);
         bar.set_message(format!("{per_second}/s  loss {loss:.4}  {} left", duration(left)));
         bar.set_position(rows as u64);

@@ -1,97 +1,139 @@
-//! One training run: progress is shown, and a loss that is no number stops it.
+//! One training run, with its progress shown and its records written.
 //!
-//! In: an executable, rows and options. Out: the epochs, with the executable trained; or a
-//! failure, and then nothing may be written.
+//! In: an executable, rows and options. Out: what it came to, with the executable trained; or a
+//! failure, and then no model may be written.
 
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use spn_runtime::Executable;
+use spn_runtime::learn::{self, End, FitError, Fitted, Trainer};
 
-use spn_runtime::learn::{self, Epoch, Progress, fit};
-use spn_runtime::{Executable, RunError};
-
-use super::TrainingOptions;
 use super::progress::Display;
+use super::{Records, TrainingOptions};
+use crate::format::thousands;
 use crate::precision::Real;
 use crate::prepared::Rows;
 use crate::{Failure, Session};
 
-/// Rows with their labels.
+/// Rows with their labels and weights.
 #[derive(Clone, Debug)]
 pub(crate) struct Examples<E> {
     pub(crate) rows: Rows<E>,
     pub(crate) labels: Option<Vec<u32>>,
+    pub(crate) row_weights: Option<Vec<E>>,
 }
 
 impl<E: Real> Examples<E> {
-    fn borrow(&self) -> Result<learn::Examples<'_, E>, Failure> {
-        Ok(learn::Examples { rows: self.rows.borrow()?, labels: self.labels.as_deref() })
-    }
-}
-
-/// Where a loss was no number.
-struct NotANumber {
-    epoch: usize,
-    rows: usize,
-}
-
-/// Trains an executable.
-pub(crate) fn train<E: Real>(
-    executable: &mut Executable<E>,
-    examples: &Examples<E>,
-    valid: Option<&Examples<E>>,
-    options: &TrainingOptions,
-    session: &Session,
-) -> Result<Vec<Epoch>, Failure> {
-    let examples = examples.borrow()?;
-    let valid = valid.map(Examples::borrow).transpose()?;
-    let display = Display::new(session, examples.rows.len(), options.epochs);
-    let fit_options = options.fit_options();
-    let epochs = until_not_a_number(|check| {
-        fit(executable, examples, valid, &fit_options, |progress| {
-            check(&progress);
-            display.show(&progress);
+    /// The rows as the runtime borrows them.
+    pub(crate) fn borrow(&self) -> Result<learn::Examples<'_, E>, Failure> {
+        Ok(learn::Examples {
+            rows: self.rows.borrow()?,
+            labels: self.labels.as_deref(),
+            row_weights: self.row_weights.as_deref(),
         })
-    });
-    drop(display);
-    let stopped = |where_: String| {
-        Failure::misuse(format!(
-            "the loss became NaN {where_}, so training stopped and nothing was written; try a \
-             smaller --learning-rate than {:?}",
-            options.learning_rate
-        ))
-    };
-    let epochs = epochs.map_err(|NotANumber { epoch, rows }| {
-        stopped(format!("in epoch {epoch}, after {rows} rows"))
-    })??;
-    let parameters = executable.parameters().iter();
-    if parameters.flatten().any(|value| value.double().is_nan()) {
-        return Err(stopped("with the last step".to_owned()));
     }
-    if epochs.last().is_some_and(|epoch| epoch.train.is_infinite()) {
-        session.say(
-            "warning: the training loss is infinite: some rows are impossible under the network, \
-             or training diverged",
-        );
-    }
-    Ok(epochs)
 }
 
-/// Runs a training until it is done or a loss is NaN. The runtime's loop cannot be told to stop,
-/// so its progress callback leaves it by unwinding, which calls no panic handler.
-fn until_not_a_number<R>(
-    run: impl FnOnce(&dyn Fn(&Progress)) -> Result<R, RunError>,
-) -> Result<Result<R, RunError>, NotANumber> {
-    let check = |progress: &Progress| {
-        if let Progress::Step { epoch, rows, loss } = *progress
-            && loss.is_nan()
-        {
-            resume_unwind(Box::new(NotANumber { epoch, rows }));
+/// What a training works on and how.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Run<'a, E> {
+    pub(crate) train: &'a Examples<E>,
+    pub(crate) valid: Option<&'a Examples<E>>,
+    pub(crate) options: &'a TrainingOptions,
+    pub(crate) session: &'a Session,
+}
+
+impl<E: Real> Run<'_, E> {
+    /// Trains an executable, or goes on with a training of the records' checkpoint.
+    pub(crate) fn train(
+        &self,
+        executable: &mut Executable<E>,
+        records: &mut Records,
+    ) -> Result<Fitted, Failure> {
+        let mut trainer = self.start(executable, records)?;
+        let rows = self.train.rows.len();
+        let seen = trainer.epochs().len() * rows + trainer.running().rows;
+        let display = Display::new(self.session, rows, self.options.epochs, seen);
+        while let Some(progress) = trainer.step().map_err(|error| self.failure(error, records))? {
+            display.show(&progress);
+            records.note(&progress, &trainer)?;
         }
-    };
-    match catch_unwind(AssertUnwindSafe(|| run(&check))) {
-        Ok(result) => Ok(result),
-        Err(payload) => match payload.downcast::<NotANumber>() {
-            Ok(stopped) => Err(*stopped),
-            Err(other) => resume_unwind(other),
-        },
+        drop(display);
+        let fitted = trainer.finish();
+        self.tell(&fitted);
+        Ok(fitted)
+    }
+
+    /// A new training or the saved one.
+    fn start<'e>(
+        &'e self,
+        executable: &'e mut Executable<E>,
+        records: &Records,
+    ) -> Result<Trainer<'e, E>, Failure> {
+        let (train, options) = (self.train.borrow()?, self.options.fit_options());
+        let valid = self.valid.map(Examples::borrow).transpose()?;
+        let Some(checkpoints) = &records.checkpoints else {
+            return Ok(Trainer::new(executable, train, valid, options)?);
+        };
+        let Some(state) = checkpoints.read(self.session)? else {
+            return Ok(Trainer::new(executable, train, valid, options)?);
+        };
+        let folder = checkpoints.folder();
+        let trainer = Trainer::resume(executable, train, valid, options, state)
+            .map_err(|error| Failure::from(error).in_file(folder))?;
+        let (epoch, rows) = (trainer.epochs().len() + 1, trainer.running().rows);
+        let (epochs, folder) = (self.options.epochs, folder.display());
+        if trainer.end().is_some() {
+            let done = trainer.epochs().len();
+            self.session.say(&format!("{folder}: training had ended after epoch {done}"));
+        } else if rows == 0 {
+            self.session.say(&format!("{folder}: going on with epoch {epoch} of {epochs}"));
+        } else {
+            self.session.say(&format!(
+                "{folder}: going on in epoch {epoch} of {epochs}, after {} of {} rows",
+                thousands(rows as u64),
+                thousands(train.rows.len() as u64)
+            ));
+        }
+        Ok(trainer)
+    }
+
+    /// Tells how the training ended, where that is not as asked for.
+    fn tell(&self, fitted: &Fitted) {
+        let Some(last) = fitted.epochs.last() else { return };
+        if fitted.end == End::NoImprovement {
+            let patience = self.options.patience.unwrap_or_default();
+            self.session.say(&format!(
+                "stopped after epoch {}: the validation loss did not get better for {patience} \
+                 epoch{}",
+                last.epoch,
+                if patience == 1 { "" } else { "s" }
+            ));
+        }
+        if let Some(kept) = fitted.kept.filter(|kept| *kept != last.epoch) {
+            self.session.say(&format!(
+                "kept the parameters of epoch {kept}, whose validation loss was the lowest"
+            ));
+        }
+        if last.train.is_infinite() {
+            self.session.say(
+                "warning: the training loss is infinite: some rows are impossible under the \
+                 network, or training diverged",
+            );
+        }
+    }
+
+    /// Says what to do about a training that went wrong.
+    fn failure(&self, error: FitError, records: &Records) -> Failure {
+        if !matches!(error, FitError::NotANumber { .. }) {
+            return error.into();
+        }
+        let rate = self.options.learning_rate;
+        let failure = Failure::misuse(format!(
+            "{error}, so training stopped and no model was written; try a smaller --learning-rate \
+             than {rate:?}"
+        ));
+        match &records.checkpoints {
+            Some(_) => failure.with_hint("a new rate needs a new --checkpoint folder"),
+            None => failure,
+        }
     }
 }

@@ -58,13 +58,20 @@ impl Folder {
         names
     }
 
-    /// Runs the program.
-    pub(crate) fn spn(&self, line: &str) -> Run {
+    /// The program with the words of a command line.
+    pub(crate) fn command(&self, line: &str) -> Command {
         let words = line.split_whitespace().map(|word| match word.strip_prefix('@') {
             Some(name) => self.0.join(name).into_os_string(),
             None => word.into(),
         });
-        let output = Command::new(env!("CARGO_BIN_EXE_spn")).args(words).output().unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_spn"));
+        command.args(words);
+        command
+    }
+
+    /// Runs the program.
+    pub(crate) fn spn(&self, line: &str) -> Run {
+        let output = self.command(line).output().unwrap();
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
         let run = Run {
             code: output.status.code().unwrap_or(-1),

@@ -31,7 +31,9 @@ pub enum ContainerError {
         known: u32,
     },
     /// A kind that does not exist.
-    #[error("byte 8: kind {found} means nothing; known are 1 (network) and 2 (plan)")]
+    #[error(
+        "byte 8: kind {found} means nothing; known are 1 (network), 2 (plan) and 3 (checkpoint)"
+    )]
     UnknownKind {
         /// The kind in the file.
         found: u32,

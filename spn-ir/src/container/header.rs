@@ -21,6 +21,8 @@ pub enum Kind {
     Network,
     /// A compiled plan.
     Plan,
+    /// A training that can be gone on with.
+    Checkpoint,
 }
 
 /// How numbers are stored.
@@ -134,6 +136,7 @@ impl Kind {
         match self {
             Self::Network => 1,
             Self::Plan => 2,
+            Self::Checkpoint => 3,
         }
     }
 
@@ -141,6 +144,7 @@ impl Kind {
         match number {
             1 => Some(Self::Network),
             2 => Some(Self::Plan),
+            3 => Some(Self::Checkpoint),
             _ => None,
         }
     }
@@ -150,6 +154,7 @@ impl Kind {
         match self {
             Self::Network => "a network",
             Self::Plan => "a compiled plan",
+            Self::Checkpoint => "a checkpoint of a training",
         }
     }
 }

@@ -1,13 +1,14 @@
 //! Quality of a network on a data set.
 
-use crate::error::check_length;
-use crate::executable::Number;
-use crate::learn::Objective;
-use crate::simd::Real;
-use crate::{Executable, Rows, RunError};
+use serde::{Deserialize, Serialize};
 
-/// How well a network does on a data set.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+use super::{Examples, Objective};
+use crate::executable::Number;
+use crate::simd::Real;
+use crate::{Executable, RunError};
+
+/// How well a network does on a data set. Means are by row weights, if there are any.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Quality {
     /// Mean loss of the objective, without any regularisation.
     pub loss: f64,
@@ -17,37 +18,39 @@ pub struct Quality {
     pub accuracy: Option<f64>,
 }
 
-/// Computes the quality on a data set, a part of it at a time.
+/// Computes the quality on a data set.
 ///
 /// # Errors
-/// If columns or labels do not fit, or the objective is out of its range.
+/// If columns, labels or weights do not fit, or the objective is out of its range.
 pub fn evaluate<E: Number>(
     executable: &Executable<E>,
-    rows: Rows<'_, E>,
-    labels: Option<&[u32]>,
+    examples: Examples<'_, E>,
     objective: Objective,
 ) -> Result<Quality, RunError> {
+    examples.check(executable, objective)?;
     let classes = executable.classes();
-    objective.check(labels, rows.len(), classes)?;
-    if let Some(labels) = labels {
-        check_length("the list of labels", labels.len(), rows.len())?;
-    }
-    let joints = executable.class_joints(rows)?;
+    let joints = executable.class_joints(examples.rows)?;
     let mut quality = Quality::default();
-    let mut correct = 0_usize;
+    let (mut correct, mut total) = (0.0, 0.0);
     for (row, joints) in joints.chunks_exact(classes).enumerate() {
+        let weight = examples.weight(row);
+        if weight == 0.0 {
+            // An impossible row of no weight would add 0 · inf.
+            continue;
+        }
         let joints: Vec<f64> = joints.iter().map(|j| Real::to_f64(*j)).collect();
-        let label = labels.map_or(0, |labels| labels[row] as usize);
-        quality.log_likelihood -= Objective::Generative.loss(&joints, 0);
-        quality.loss += objective.loss(&joints, label);
+        let label = examples.labels.map_or(0, |labels| labels[row] as usize);
+        quality.log_likelihood -= weight * Objective::Generative.loss(&joints, 0);
+        quality.loss += weight * objective.loss(&joints, label);
         let best =
             (0..classes).fold(0, |b, class| if joints[class] > joints[b] { class } else { b });
-        correct += usize::from(best == label);
+        correct += if best == label { weight } else { 0.0 };
+        total += weight;
     }
-    let count = rows.len().max(1) as f64;
-    quality.log_likelihood /= count;
-    quality.loss /= count;
-    quality.accuracy = labels.map(|_| correct as f64 / count);
+    let total = if total == 0.0 { 1.0 } else { total };
+    quality.log_likelihood /= total;
+    quality.loss /= total;
+    quality.accuracy = examples.labels.map(|_| correct / total);
     Ok(quality)
 }
 
@@ -56,7 +59,7 @@ mod tests {
     use spn_compiler::{Options, compile};
 
     use super::*;
-    use crate::GradientOptions;
+    use crate::{GradientOptions, Rows};
 
     /// Labels that the generative objective does not need may be no classes, then they are never
     /// right; but there must be one for each row.
@@ -72,9 +75,11 @@ mod tests {
         let plan = compile(&circuit.unwrap(), &Options::default()).unwrap();
         let executable = Executable::<f64>::new(plan).unwrap();
         let rows = Rows::new(&[0.0, 1.0], 1).unwrap();
-        let evaluate =
-            |labels: &[u32]| evaluate(&executable, rows, Some(labels), Objective::Generative);
-        assert_eq!(evaluate(&[0, 9]).unwrap().accuracy, Some(0.5));
+        let evaluate = |labels| {
+            let examples = Examples { labels: Some(labels), ..Examples::new(rows) };
+            evaluate(&executable, examples, Objective::Generative)
+        };
+        assert_eq!(evaluate(&[0_u32, 9]).unwrap().accuracy, Some(0.5));
         assert!(matches!(evaluate(&[0]), Err(crate::RunError::WrongLength { .. })));
         let gradient = |labels| {
             let options = GradientOptions { labels, ..GradientOptions::default() };

@@ -8,7 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use super::em::Maximizer;
 use super::normalize::project;
-use super::{Adam, AdamW, Clipping, ExpectationMaximization, Regularization, RmsProp, Sgd};
+use super::{
+    Adam, AdamW, Clipping, ExpectationMaximization, OptimizerState, Regularization, RmsProp, Sgd,
+};
+use crate::error::check_length;
 use crate::executable::{Executable, Number};
 use crate::query::Groups;
 use crate::simd::{Level, dispatch};
@@ -93,6 +96,52 @@ impl<E: Number> Optimizer<E> {
     #[must_use]
     pub fn steps(&self) -> u64 {
         self.step
+    }
+
+    /// What it remembers, to go on from with [`restore`](Self::restore).
+    #[must_use]
+    pub fn state(&self) -> OptimizerState<E> {
+        let slot = |number: usize| self.slots.iter().map(|slots| slots[number].clone()).collect();
+        let slots = match self.method {
+            Method::ExpectationMaximization(_) => {
+                vec![self.maximizer.averages.clone(), self.maximizer.collected.clone()]
+            }
+            _ => vec![slot(0), slot(1)],
+        };
+        OptimizerState { steps: self.step, slots }
+    }
+
+    /// Goes on from what an optimiser of the same method remembered of the same plan.
+    ///
+    /// # Errors
+    /// If there are more or fewer tensors, or longer or shorter ones; nothing changes then.
+    pub fn restore(
+        &mut self,
+        state: OptimizerState<E>,
+        executable: &Executable<E>,
+    ) -> Result<(), RunError> {
+        const WHAT: &str = "the optimiser's saved state";
+        let OptimizerState { steps, mut slots } = state;
+        check_length(WHAT, slots.len(), 2)?;
+        let maximizes = matches!(self.method, Method::ExpectationMaximization(_));
+        let parameters = executable.parameters();
+        let count = if maximizes { executable.plan().quantities.len() } else { parameters.len() };
+        for tensors in slots.iter().filter(|tensors| !tensors.is_empty()) {
+            check_length(WHAT, tensors.len(), count)?;
+            for (tensor, values) in tensors.iter().zip(parameters).filter(|_| !maximizes) {
+                let expected = if tensor.is_empty() { 0 } else { values.len() };
+                check_length(WHAT, tensor.len(), expected)?;
+            }
+        }
+        let (second, first) = (slots.pop().unwrap_or_default(), slots.pop().unwrap_or_default());
+        if maximizes {
+            (self.maximizer.averages, self.maximizer.collected) = (first, second);
+        } else {
+            check_length(WHAT, second.len(), first.len())?;
+            self.slots = first.into_iter().zip(second).map(<[_; 2]>::from).collect();
+        }
+        self.step = steps;
+        Ok(())
     }
 
     /// One step on a batch: gradient, clipping, update of every trainable parameter, projections.

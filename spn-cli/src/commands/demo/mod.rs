@@ -20,7 +20,7 @@ use std::time::Instant;
 use clap::Args;
 use spn_compiler::{Options, compile};
 use spn_ir::layers::TrainingData;
-use spn_runtime::learn::{Epoch, Objective, Quality, evaluate};
+use spn_runtime::learn::{Batch, Epoch, Objective, Quality, evaluate};
 use spn_runtime::{CompletionOptions, Executable, Rows};
 
 use crate::format::{duration, thousands};
@@ -28,7 +28,9 @@ use crate::hidden::{CompletionError, Side, half};
 use crate::model::{LoadOptions, LoadedModel, network_file};
 use crate::picture::{png, strip};
 use crate::precision::Precision;
-use crate::training::{Examples, TrainingArguments, TrainingOptions, draw_curve, train};
+use crate::training::{
+    Examples, Given, Records, Run, TrainingArguments, TrainingOptions, draw_curve,
+};
 use crate::{Answer, Failure, Session, data, prepared};
 use report::Report;
 use split::Split;
@@ -43,6 +45,8 @@ const JOINT_EPOCHS: usize = 40;
 const WARM_UP_EPOCHS: usize = 4;
 /// Rows of its steps.
 const JOINT_BATCH: usize = 32;
+/// What both trainings have.
+const GIVEN: Given = Given { labels: true, validation: true };
 /// Images in the picture of completions, half of them for each hidden side.
 const IMAGES: usize = 24;
 /// The sides that are hidden.
@@ -122,11 +126,11 @@ impl Arguments {
     ) -> Result<[TrainingOptions; 2], Failure> {
         let arguments = TrainingArguments { epochs: self.epochs, ..TrainingArguments::default() };
         let seed = Some(session.seed());
-        let classifier = TrainingOptions::decide(&arguments, model.training(), seed, true)?;
+        let classifier = TrainingOptions::decide(&arguments, model.training(), seed, GIVEN)?;
         let joint = TrainingOptions {
             objective: Objective::Joint,
             epochs: self.epochs.unwrap_or(JOINT_EPOCHS),
-            batch: JOINT_BATCH,
+            batch: Batch::Rows(JOINT_BATCH),
             ..classifier
         };
         Ok([classifier, joint])
@@ -202,15 +206,16 @@ impl Demo<'_> {
         let Training { title, options, examples, dropout, warm_up, .. } = training;
         let plan = model.plan(None, &Options { dropout: *dropout, ..Options::default() })?;
         let mut executable = self.session.executable(plan)?;
-        let test = Some(&self.split.test);
+        let valid = Some(&self.split.test);
+        let run = Run { train: examples, valid, options, session: self.session };
         if *warm_up > 0 {
             self.session.say(&format!("{title}: warming up, joint objective"));
             let joint =
                 TrainingOptions { objective: Objective::Joint, epochs: *warm_up, ..*options };
-            train(&mut executable, examples, test, &joint, self.session)?;
+            Run { options: &joint, ..run }.train(&mut executable, &mut Records::default())?;
         }
         self.session.say(&format!("{title}: training, {} objective", options.objective.name()));
-        let epochs = train(&mut executable, examples, test, options, self.session)?;
+        let epochs = run.train(&mut executable, &mut Records::default())?.epochs;
         self.report.training(title, options, &epochs);
         executable.write_parameters(model.parameters_mut())?;
         let path = self.out.join(training.model);
@@ -231,9 +236,7 @@ impl Demo<'_> {
 
     /// The quality on the digits that were held out.
     fn quality(&self, executable: &Executable<f32>) -> Result<Quality, Failure> {
-        let test = &self.split.test;
-        let labels = test.labels.as_deref();
-        Ok(evaluate(executable, test.rows.borrow()?, labels, Objective::Generative)?)
+        Ok(evaluate(executable, self.split.test.borrow()?, Objective::Generative)?)
     }
 
     /// Completes all held-out digits for the error, and draws some.

@@ -64,6 +64,7 @@ fn examples(images: &Table, labels: &[u32], rows: &[usize]) -> Examples<f32> {
     Examples {
         rows: Rows { values, columns: images.columns },
         labels: Some(rows.iter().map(|row| labels[*row]).collect()),
+        row_weights: None,
     }
 }
 
@@ -86,7 +87,7 @@ fn with_nudged(examples: &Examples<f32>, shape: &[usize]) -> Examples<f32> {
         }
     }
     let labels = examples.labels.as_ref().map(|labels| labels.repeat(1 + DIRECTIONS.len()));
-    Examples { rows: Rows { values: all, columns: *columns }, labels }
+    Examples { rows: Rows { values: all, columns: *columns }, labels, row_weights: None }
 }
 
 #[cfg(test)]
@@ -114,7 +115,8 @@ mod tests {
     #[test]
     fn nudging_moves_ink_and_lets_it_fall_off_the_edge() {
         let rows = Rows { values: vec![10.0, 0.0, 0.0, 0.0], columns: 4 };
-        let nudged = with_nudged(&Examples { rows, labels: Some(vec![3]) }, &[2, 2]);
+        let nudged =
+            with_nudged(&Examples { rows, labels: Some(vec![3]), row_weights: None }, &[2, 2]);
         let (stays, moves) = (10.0 * (1.0 - NUDGE), 10.0 * NUDGE);
         assert_eq!(nudged.rows.values[4..8], [stays, moves, 0.0, 0.0]);
         assert_eq!(nudged.rows.values[12..16], [stays, 0.0, 0.0, 0.0]);
