@@ -19,7 +19,7 @@ mod trainer;
 pub use adam::Adam;
 pub use batch::Batch;
 pub use em::{ExpectationMaximization, Prior, signals};
-pub use epoch::{Epoch, Progress, RunningEpoch, best_epoch};
+pub use epoch::{Epoch, Progress, RunningEpoch};
 pub use error::{FitError, NotANumber};
 pub use evaluate::{Quality, evaluate};
 pub use examples::Examples;
