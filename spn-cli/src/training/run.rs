@@ -83,7 +83,9 @@ impl<E: Real> Run<'_, E> {
         let (epochs, folder) = (self.options.epochs, folder.display());
         if trainer.end().is_some() {
             let done = trainer.epochs().len();
-            self.session.say(&format!("{folder}: training had ended after epoch {done}"));
+            self.session.say(&format!(
+                "{folder}: training had ended after epoch {done}; only a higher --epochs trains on"
+            ));
         } else if rows == 0 {
             self.session.say(&format!("{folder}: going on with epoch {epoch} of {epochs}"));
         } else {

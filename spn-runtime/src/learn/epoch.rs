@@ -57,8 +57,7 @@ pub enum Progress {
 }
 
 /// The epoch with the lowest validation loss, the first of equals. `None` without any.
-#[must_use]
-pub fn best_epoch(epochs: &[Epoch]) -> Option<&Epoch> {
+pub(super) fn best_epoch(epochs: &[Epoch]) -> Option<&Epoch> {
     let mut best: Option<(&Epoch, f64)> = None;
     for epoch in epochs {
         if let Some(valid) = epoch.valid

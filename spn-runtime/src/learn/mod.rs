@@ -25,7 +25,7 @@ pub use adamw::AdamW;
 pub use batch::Batch;
 pub use clipping::Clipping;
 pub use em::{ExpectationMaximization, Prior, signals};
-pub use epoch::{Epoch, Progress, RunningEpoch, best_epoch};
+pub use epoch::{Epoch, Progress, RunningEpoch};
 pub use error::{FitError, NotANumber};
 pub use evaluate::{Quality, evaluate};
 pub use examples::Examples;

@@ -9,10 +9,10 @@ use std::time::Instant;
 use rayon::prelude::*;
 
 use super::batch::Batches;
-use super::epoch::epochs_since_best;
+use super::epoch::{best_epoch, epochs_since_best};
 use super::{
     Epoch, Examples, FitError, FitOptions, Keep, NotANumber, Optimizer, Progress, RunningEpoch,
-    TrainerState, best_epoch, evaluate,
+    TrainerState, evaluate,
 };
 use crate::executable::Number;
 use crate::simd::Real;

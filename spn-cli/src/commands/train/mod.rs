@@ -57,12 +57,13 @@ pub struct Arguments {
     /// JSON line for each.
     #[arg(long, value_name = "F.csv|F.json|F.jsonl")]
     history: Option<PathBuf>,
+    // Before the arguments with headings of their own, as those hold for what follows.
+    #[command(flatten)]
+    precision: PrecisionArguments,
     #[command(flatten)]
     training: TrainingArguments,
     #[command(flatten)]
     checkpoints: CheckpointArguments,
-    #[command(flatten)]
-    precision: PrecisionArguments,
 }
 
 /// What a training works on.
