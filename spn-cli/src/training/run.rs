@@ -4,10 +4,10 @@
 //! failure, and then no model may be written.
 
 use spn_runtime::Executable;
-use spn_runtime::learn::{self, End, FitError, Fitted, Trainer};
+use spn_runtime::learn::{self, End, FitError, FitOptions, Fitted, Trainer};
 
+use super::Records;
 use super::progress::Display;
-use super::{Records, TrainingOptions};
 use crate::format::thousands;
 use crate::precision::Real;
 use crate::prepared::Rows;
@@ -37,7 +37,7 @@ impl<E: Real> Examples<E> {
 pub(crate) struct Run<'a, E> {
     pub(crate) train: &'a Examples<E>,
     pub(crate) valid: Option<&'a Examples<E>>,
-    pub(crate) options: &'a TrainingOptions,
+    pub(crate) options: &'a FitOptions,
     pub(crate) session: &'a Session,
 }
 
@@ -68,7 +68,7 @@ impl<E: Real> Run<'_, E> {
         executable: &'e mut Executable<E>,
         records: &Records,
     ) -> Result<Trainer<'e, E>, Failure> {
-        let (train, options) = (self.train.borrow()?, self.options.fit_options());
+        let (train, options) = (self.train.borrow()?, *self.options);
         let valid = self.valid.map(Examples::borrow).transpose()?;
         let Some(checkpoints) = &records.checkpoints else {
             return Ok(Trainer::new(executable, train, valid, options)?);

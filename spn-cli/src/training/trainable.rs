@@ -1,16 +1,19 @@
-//! Can a model be trained with gradients?
+//! Can a model be trained?
 //!
-//! In: a model. Out: nothing, or what stands against it. Layers project their weights after each
-//! step. A circuit file may leave its weights without such a constraint; a gradient step would then
-//! make a network of it that is not normalised, so this is refused before, not after, the work.
+//! In: a model and a method. Out: nothing, or what stands against it. Layers project their weights
+//! after each step, and expectation maximisation normalises what it counts. A circuit file may leave
+//! its weights without a constraint; a gradient step would then make a network of it that is not
+//! normalised, so this is refused before, not after, the work.
 
 use spn_ir::{Circuit, Formula, LeafFamily, NodeKind, ParameterId};
+use spn_runtime::learn::Method;
 
+use super::MethodName;
 use crate::Failure;
 use crate::model::{LoadedModel, ModelKind};
 
 /// Checks that the model has something to train and stays valid when it is trained.
-pub(crate) fn check_trainable(model: &LoadedModel) -> Result<(), Failure> {
+pub(crate) fn check_trainable(model: &LoadedModel, method: &Method) -> Result<(), Failure> {
     let parameters = match &model.kind {
         ModelKind::Plan(_) => {
             let problem = "a compiled plan cannot be trained; train the model it was compiled from";
@@ -19,7 +22,9 @@ pub(crate) fn check_trainable(model: &LoadedModel) -> Result<(), Failure> {
         ModelKind::Layers(layers) => &layers.parameters,
         ModelKind::Dynamic(dynamic) => &dynamic.parameters,
         ModelKind::Circuit(circuit) => {
-            check_circuit(circuit).map_err(|failure| failure.in_file(&model.path))?;
+            if !MethodName::of(method).counts() {
+                check_circuit(circuit).map_err(|failure| failure.in_file(&model.path))?;
+            }
             &circuit.parameters
         }
     };
@@ -47,7 +52,7 @@ fn check_circuit(circuit: &Circuit) -> Result<(), Failure> {
                 "the parameter `{name}` holds probabilities, but has no constraint that keeps \
                  their sum at 1 when gradients change it; in .spn text give each sum's a \
                  parameter of its own with constraint=greater-equal-normalized(1e-10, {axis}), or \
-                 make it frozen"
+                 make it frozen; or use --method em"
             )));
         }
     }

@@ -138,6 +138,19 @@ impl Schedule {
         }
     }
 
+    /// The same schedule with so many steps of warm-up.
+    #[must_use]
+    pub fn with_warm_up(mut self, steps: u64) -> Self {
+        match &mut self {
+            Self::Constant { warm_up }
+            | Self::Step { warm_up, .. }
+            | Self::Exponential { warm_up, .. }
+            | Self::Cosine { warm_up, .. }
+            | Self::Polynomial { warm_up, .. } => *warm_up = steps,
+        }
+        self
+    }
+
     /// Checks that every number is in its range.
     ///
     /// # Errors

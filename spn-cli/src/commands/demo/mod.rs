@@ -20,7 +20,7 @@ use std::time::Instant;
 use clap::Args;
 use spn_compiler::{Options, compile};
 use spn_ir::layers::TrainingData;
-use spn_runtime::learn::{Batch, Epoch, Objective, Quality, evaluate};
+use spn_runtime::learn::{Batch, Epoch, FitOptions, Objective, Quality, evaluate};
 use spn_runtime::{CompletionOptions, Executable, Rows};
 
 use crate::format::{duration, thousands};
@@ -28,9 +28,7 @@ use crate::hidden::{CompletionError, Side, half};
 use crate::model::{LoadOptions, LoadedModel, network_file};
 use crate::picture::{png, strip};
 use crate::precision::Precision;
-use crate::training::{
-    Examples, Given, Records, Run, TrainingArguments, TrainingOptions, draw_curve,
-};
+use crate::training::{Examples, Given, Records, Run, TrainingArguments, decide, draw_curve};
 use crate::{Answer, Failure, Session, data, prepared};
 use report::Report;
 use split::Split;
@@ -76,7 +74,7 @@ pub struct Arguments {
 struct Training<'a> {
     title: &'static str,
     warm_up: usize,
-    options: TrainingOptions,
+    options: FitOptions,
     examples: &'a Examples<f32>,
     dropout: bool,
     curve: &'static str,
@@ -119,15 +117,11 @@ impl Arguments {
     }
 
     /// Options for the classifier and for the joint distribution.
-    fn options(
-        &self,
-        model: &LoadedModel,
-        session: &Session,
-    ) -> Result<[TrainingOptions; 2], Failure> {
+    fn options(&self, model: &LoadedModel, session: &Session) -> Result<[FitOptions; 2], Failure> {
         let arguments = TrainingArguments { epochs: self.epochs, ..TrainingArguments::default() };
         let seed = Some(session.seed());
-        let classifier = TrainingOptions::decide(&arguments, model.training(), seed, GIVEN)?;
-        let joint = TrainingOptions {
+        let classifier = decide(&arguments, model.training(), seed, GIVEN)?;
+        let joint = FitOptions {
             objective: Objective::Joint,
             epochs: self.epochs.unwrap_or(JOINT_EPOCHS),
             batch: Batch::Rows(JOINT_BATCH),
@@ -158,7 +152,7 @@ impl Demo<'_> {
     }
 
     /// Trains the classifier and lets it read the digits that were held out.
-    fn read(&mut self, model: LoadedModel, options: TrainingOptions) -> Result<(), Failure> {
+    fn read(&mut self, model: LoadedModel, options: FitOptions) -> Result<(), Failure> {
         let nudged = self.split.nudged.clone();
         let training = Training {
             title: "Reading digits",
@@ -179,7 +173,7 @@ impl Demo<'_> {
     }
 
     /// Trains the joint distribution and completes digits of which one half is hidden.
-    fn complete(&mut self, model: LoadedModel, options: TrainingOptions) -> Result<(), Failure> {
+    fn complete(&mut self, model: LoadedModel, options: FitOptions) -> Result<(), Failure> {
         let plain = self.split.train.clone();
         let training = Training {
             title: "Completing digits",
@@ -210,8 +204,7 @@ impl Demo<'_> {
         let run = Run { train: examples, valid, options, session: self.session };
         if *warm_up > 0 {
             self.session.say(&format!("{title}: warming up, joint objective"));
-            let joint =
-                TrainingOptions { objective: Objective::Joint, epochs: *warm_up, ..*options };
+            let joint = FitOptions { objective: Objective::Joint, epochs: *warm_up, ..*options };
             Run { options: &joint, ..run }.train(&mut executable, &mut Records::default())?;
         }
         self.session.say(&format!("{title}: training, {} objective", options.objective.name()));

@@ -8,12 +8,12 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 use spn_ir::Circuit;
 use spn_ir::plan::Plan;
-use spn_runtime::learn::{Epoch, Quality};
+use spn_runtime::learn::{Epoch, FitOptions, Quality};
 
 use super::split::Split;
 use crate::format::{duration, number, thousands};
 use crate::output::write_atomically;
-use crate::training::{TrainingOptions, epoch_json};
+use crate::training::{epoch_json, training_json};
 use crate::{Answer, Failure, Session};
 
 /// The figures so far.
@@ -69,11 +69,11 @@ impl Report {
     }
 
     /// Notes a training.
-    pub(super) fn training(&mut self, title: &str, options: &TrainingOptions, epochs: &[Epoch]) {
+    pub(super) fn training(&mut self, title: &str, options: &FitOptions, epochs: &[Epoch]) {
         let seconds: f64 = epochs.iter().map(|epoch| epoch.training_time.as_secs_f64()).sum();
         if let Some(trainings) = self.json["trainings"].as_array_mut() {
             let epochs: Vec<Value> = epochs.iter().map(epoch_json).collect();
-            trainings.push(json!({ "training": options.to_json(), "epochs": epochs }));
+            trainings.push(json!({ "training": training_json(options), "epochs": epochs }));
         }
         let loss = epochs.last().map_or(f64::NAN, |epoch| epoch.train);
         self.page.push_str(&format!(

@@ -13,6 +13,7 @@ use clap::Args;
 use spn_compiler::Options;
 use spn_ir::layers::TrainingData;
 use spn_runtime::Executable;
+use spn_runtime::learn::FitOptions;
 
 use crate::arguments::{ModelArguments, PrecisionArguments};
 use crate::data::Table;
@@ -21,8 +22,8 @@ use crate::model::{LoadOptions, LoadedModel};
 use crate::output::OutputError;
 use crate::precision::{Real, in_precision};
 use crate::training::{
-    CheckpointArguments, CurveFile, Facts, Records, Run, TrainingArguments, TrainingOptions,
-    check_trainable,
+    CheckpointArguments, CurveFile, Facts, MethodName, Records, Run, TrainingArguments,
+    check_trainable, decide,
 };
 use crate::{Answer, Failure, Session};
 use examples::ExampleArguments;
@@ -30,9 +31,9 @@ use result::{Trained, set_training, write_model};
 
 /// Trains a network on data and writes the trained model.
 ///
-/// Gradients of the objective come from the compiled reverse pass; after each step the parameters
-/// are projected so that the network stays valid. What the command line leaves open is taken from
-/// the layer file's `training` object. The trained model (.spnb; of a circuit file its .spn text)
+/// Gradients of the objective, or counts for expectation maximisation, come from the compiled reverse
+/// pass; after each step the parameters are projected so that the network stays valid. What the
+/// command line leaves open is taken from the layer file's `training` object. The trained model (.spnb; of a circuit file its .spn text)
 /// can be given wherever a MODEL is wanted, also to train on. A training with --checkpoint DIR can
 /// be killed at any moment: the same command with --resume goes on to the same model.
 #[derive(Args, Debug)]
@@ -69,7 +70,7 @@ pub struct Arguments {
 /// What a training works on.
 struct Training {
     model: LoadedModel,
-    options: TrainingOptions,
+    options: FitOptions,
     table: Table,
 }
 
@@ -87,10 +88,9 @@ impl Arguments {
         let options = LoadOptions { seed: session.seed, data: Some(rows) };
         let model = LoadedModel::read(&self.model.model, options)?;
         model.check_columns(self.examples.data(), table.columns)?;
-        check_trainable(&model)?;
         let given = self.examples.given();
-        let options =
-            TrainingOptions::decide(&self.training, model.training(), session.seed, given)?;
+        let options = decide(&self.training, model.training(), session.seed, given)?;
+        check_trainable(&model, &options.method)?;
         let precision = self.precision.precision.unwrap_or(model.precision);
         let training = Training { model, options, table };
         in_precision!(precision, E => self.train::<E>(training, session))
@@ -131,7 +131,7 @@ impl Arguments {
             thousands(train.rows.len() as u64),
             thousands(executable.plan().parameters.trainable_values() as u64),
             options.objective.name(),
-            options.method.name(),
+            MethodName::of(&options.method).name(),
             options.learning_rate
         ));
         let run = Run { train: &train, valid: valid.as_ref(), options: &options, session };

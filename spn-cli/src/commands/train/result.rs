@@ -3,18 +3,18 @@
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
-use spn_runtime::learn::{End, Fitted};
+use spn_runtime::learn::{End, FitOptions, Fitted};
 
 use crate::format::{duration, facts, per_second, rate};
 use crate::model::{LoadedModel, ModelKind, network_file};
 use crate::output::write_atomically;
 use crate::precision::Precision;
-use crate::training::{TrainingOptions, epoch_json};
+use crate::training::{epoch_json, training_json};
 use crate::{Answer, Failure};
 
 /// A training that is over.
 pub(super) struct Trained<'a> {
-    pub(super) options: &'a TrainingOptions,
+    pub(super) options: &'a FitOptions,
     pub(super) fitted: &'a Fitted,
     /// Rows of an epoch.
     pub(super) rows: usize,
@@ -48,7 +48,7 @@ impl Trained<'_> {
             "stopped_early": self.fitted.end == End::NoImprovement,
             "out": self.out,
             "files": self.files,
-            "training": self.options.to_json(),
+            "training": training_json(self.options),
             "rows": self.rows,
             "rows_per_s": per_second(seen, training),
             "seconds": self.seconds,
@@ -77,8 +77,8 @@ impl Trained<'_> {
 }
 
 /// Notes how the model was trained. No times: equal trainings give equal files.
-pub(super) fn set_training(model: &mut LoadedModel, options: &TrainingOptions) {
-    let training: Option<Value> = Some(options.to_json());
+pub(super) fn set_training(model: &mut LoadedModel, options: &FitOptions) {
+    let training: Option<Value> = Some(training_json(options));
     match &mut model.kind {
         ModelKind::Layers(layers) => layers.network.training = training,
         ModelKind::Dynamic(dynamic) => dynamic.network.training = training,

@@ -8,9 +8,10 @@ use serde_json::Value;
 use spn_ir::Parameters;
 use spn_ir::container::{Precision, write_plan};
 use spn_ir::plan::Plan;
+use spn_runtime::learn::{FitOptions, Schedule};
 
 use crate::precision::Real;
-use crate::training::{Examples, TrainingOptions};
+use crate::training::{Examples, training_json};
 
 /// Named facts in a fixed order.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -18,10 +19,11 @@ pub(crate) struct Facts(Vec<(String, String)>);
 
 impl Facts {
     /// The facts of a training from a plan's parameters on. Threads are none of them, as results do
-    /// not depend on those, nor is the number of epochs, which may be raised.
+    /// not depend on those, nor is the number of epochs, which may be raised unless the schedule of
+    /// the step size ends with them.
     pub(crate) fn new<E: Real>(
         plan: &Plan,
-        options: &TrainingOptions,
+        options: &FitOptions,
         train: &Examples<E>,
         valid: Option<&Examples<E>>,
     ) -> Self {
@@ -36,8 +38,10 @@ impl Facts {
         let values = plan.parameters.iter().flat_map(|(_, parameter)| &parameter.values);
         facts.add("initial parameters", checksum(values.flat_map(|value| value.to_le_bytes())));
         facts.add("precision", format!("{:?}", E::PRECISION).to_lowercase());
-        if let Value::Object(options) = options.to_json() {
-            for (name, value) in options.iter().filter(|(name, _)| *name != "epochs") {
+        // A cosine is fitted to the length of the training.
+        let is_fitted = matches!(options.schedule, Schedule::Cosine { .. });
+        if let Value::Object(options) = training_json(options) {
+            for (name, value) in options.iter().filter(|(name, _)| is_fitted || *name != "epochs") {
                 facts.add(name, value.to_string());
             }
         }
