@@ -202,8 +202,8 @@ fn split<'a, E>(mut packed: &'a mut [E], matrices: &[Matrix]) -> Vec<&'a mut [E]
     parts
 }
 
-/// Computes one quantity. Log weights are what large networks consist of, so their exponentials
-/// are vectorised; every other formula is the generic one.
+/// Computes one quantity. Log weights and linear weights are what large networks consist of, so
+/// exponentials are vectorised and copies need no new memory; every other formula is the generic one.
 fn evaluate<E: Number>(
     quantity: &Quantity,
     parameters: &[Vec<E>],
@@ -221,6 +221,12 @@ fn evaluate<E: Number>(
             jobs.for_each(|(values, logs)| {
                 dispatch!(level, isa => exponentiate(isa, logs, values));
             });
+        }
+        (Formula::Direct(id), None) => {
+            let stored = read(id);
+            values.resize(stored.len(), E::ZERO);
+            let jobs = values.par_chunks_mut(CHUNK).zip(stored.par_chunks(CHUNK));
+            jobs.for_each(|(values, stored)| values.copy_from_slice(stored));
         }
         _ => *values = quantity.evaluate_with(&read),
     }

@@ -151,7 +151,8 @@ pub(super) fn schedule(text: &str) -> Result<Schedule, String> {
             .map_err(|_| format!("`{option}` is not OPTION=NUMBER, for example every=500"))?;
         object.insert(name.to_owned(), number);
     }
-    Schedule::deserialize(Value::Object(object)).map_err(|error| error.to_string())
+    Schedule::deserialize(Value::Object(object))
+        .map_err(|error| format!("{error}; write it like step:every=500,factor=0.5"))
 }
 
 /// A schedule as an object or, if it needs no options, by its name.
