@@ -16,6 +16,7 @@ mod normal;
 mod parse;
 mod quantiles;
 mod request;
+mod rows;
 #[cfg(test)]
 mod tests;
 mod uniform;
@@ -95,6 +96,8 @@ pub enum Initializer {
         /// no density; default 1e-4.
         minimum: f64,
     },
+    /// Rows of the training data, the same for all cells; for locations.
+    RandomRows,
     /// Values given one by one, row-major.
     Value {
         /// As many as the shape holds.
@@ -111,6 +114,7 @@ impl Initializer {
             Self::KMeans(_)
                 | Self::PoonDomingosMeanOfQuantileSplit
                 | Self::PoonDomingosStddevOfQuantileSplit { .. }
+                | Self::RandomRows
         )
     }
 
@@ -145,6 +149,7 @@ impl Initializer {
             Self::PoonDomingosStddevOfQuantileSplit { minimum } => {
                 quantiles::deviations(request, minimum)
             }
+            Self::RandomRows => rows::rows(request),
             Self::Value { ref values } => request.exactly(values),
         }
     }

@@ -24,6 +24,7 @@ pub(super) const NAMES: &[&str] = &[
     "KMeans",
     "PoonDomingosMeanOfQuantileSplit",
     "PoonDomingosStddevOfQuantileSplit",
+    "RandomRows",
     "Value",
 ];
 
@@ -72,6 +73,7 @@ fn read(value: Value) -> Result<Initializer, String> {
         "poondomingosstddevofquantilesplit" => Initializer::PoonDomingosStddevOfQuantileSplit {
             minimum: named.option("minimum", 1e-4)?,
         },
+        "randomrows" => Initializer::RandomRows,
         "value" => Initializer::Value { values: named.required("values")? },
         _ => return Err(named.unknown(NAMES)),
     };

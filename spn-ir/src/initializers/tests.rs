@@ -216,6 +216,7 @@ fn data_driven_values_are_finite_for_any_data() {
         r#""KMeans""#,
         r#""PoonDomingosMeanOfQuantileSplit""#,
         r#""PoonDomingosStddevOfQuantileSplit""#,
+        r#""RandomRows""#,
     ];
     for text in texts {
         let initializer = parse(text).unwrap();
@@ -243,6 +244,23 @@ fn missing_values_do_not_move_quantiles() {
     };
     assert_eq!(means(&full), [1.5, 3.5]);
     assert_eq!(means(&holes), means(&full));
+}
+
+#[test]
+fn rows_are_taken_whole_and_each_once() {
+    // Four rows of two cells; the second value of the third row is missing.
+    let values = [0.0, 10.0, 1.0, 11.0, 2.0, f64::NAN, 3.0, 13.0];
+    let data = LeafData { rows: 4, cells: &[1, 2], dimensions: 1, values: &values };
+    let request = InitializerRequest { data: Some(&data), ..request(&[1, 1, 2, 4, 1]) };
+    let result = Initializer::RandomRows.initialize(&request).unwrap();
+    let (first, second) = result.split_at(4);
+    let mut sorted = first.to_vec();
+    sorted.sort_unstable_by(f64::total_cmp);
+    assert_eq!(sorted, [0.0, 1.0, 2.0, 3.0]);
+    for (&first, &second) in first.iter().zip(second) {
+        let mean = (10.0 + 11.0 + 13.0) / 3.0;
+        assert_eq!(second, if first == 2.0 { mean } else { first + 10.0 });
+    }
 }
 
 #[test]
