@@ -12,13 +12,14 @@
 //!
 //! Where several readings were possible, this file decides:
 //! * the first input wins a tie (see [`Counts::margin`]);
-//! * an unweighted winner gets the flow even if its weight is 0;
+//! * an unweighted winner gets the flow even if its weight is 0, but not at the root: what is known
+//!   there are joints, and one of weight 0 is impossible whatever its input is;
 //! * a row, or a row with its label, of probability 0 is not counted at all.
 
 use spn_ir::{Circuit, Formula, Leaf, LeafFamily, NodeKind, Slice};
 
 use crate::density::mixing_weight;
-use crate::flows::{Flows, one_hot, winner};
+use crate::flows::{Flows, one_hot};
 use crate::reference::{EvaluateOptions, Inputs, evaluate_with, joints_of, state, sum_inputs};
 
 pub use crate::flows::Counting;
@@ -105,7 +106,8 @@ impl QuantityCounts {
 }
 
 /// The signals at the root's joints. Generative ones sum to 1 and are posteriors or all at the
-/// winner, those of a joint are 1 at the label. All are 0 if what is counted has probability 0.
+/// winner (unweighted, that of the largest input among those of weights above 0), those of a joint
+/// are 1 at the label. All are 0 if what is counted has probability 0.
 ///
 /// `values` are those of [`evaluate_with`].
 #[must_use]
@@ -124,27 +126,18 @@ pub fn root_seeds(
     if counted == f64::NEG_INFINITY {
         return Seeds { joints: vec![0.0; joints.len()], margin: f64::INFINITY };
     }
-    let unweighted: Vec<f64> = match &circuit.node(circuit.root).kind {
-        NodeKind::Sum(sum) => sum_inputs(sum, values).collect(),
-        _ => joints.clone(),
-    };
-    let won = |scores: &[f64]| {
-        let (winner, margin) = winner(scores);
-        Seeds { joints: one_hot(scores.len(), winner), margin }
-    };
-    match (target, counting) {
-        (Target::Joint { label }, _) => {
-            Seeds { joints: one_hot(joints.len(), label), margin: f64::INFINITY }
-        }
-        (Target::Generative, Counting::Hard) => won(&joints),
-        (Target::Generative, Counting::UnweightedHard) => won(&unweighted),
-        (Target::Generative, Counting::Soft) => {
-            let shares: Vec<f64> = joints.iter().map(|joint| (joint - best).exp()).collect();
-            let total: f64 = shares.iter().sum();
-            let joints = shares.iter().map(|share| share / total).collect();
-            Seeds { joints, margin: f64::INFINITY }
-        }
+    if let Target::Joint { label } = target {
+        return Seeds { joints: one_hot(joints.len(), label), margin: f64::INFINITY };
     }
+    let mut scores = joints.clone();
+    if let (NodeKind::Sum(sum), false) = (&circuit.node(circuit.root).kind, counting.is_weighted())
+    {
+        let inputs = scores.iter_mut().zip(sum_inputs(sum, values));
+        let possible = inputs.filter(|(joint, _)| **joint != f64::NEG_INFINITY);
+        possible.for_each(|(score, input)| *score = input);
+    }
+    let (joints, margin) = counting.shares(&scores);
+    Seeds { joints, margin }
 }
 
 /// Counts one row.

@@ -11,7 +11,7 @@ use spn_ir::{Circuit, DropoutKind, Node, NodeId, NodeKind, Sum};
 use crate::reference::{DropoutMasks, Inputs, factors, sum_inputs};
 
 /// How a sum distributes its flow among its inputs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Counting {
     /// In proportion to the posterior `exp(x_i + ln w_io - out_o)`: the derivative.
     #[default]
@@ -20,6 +20,40 @@ pub enum Counting {
     Hard,
     /// All to the winner `argmax_i x_i`, the same for all units of a sum.
     UnweightedHard,
+    /// What is expected of [`Hard`](Self::Hard) (or, not weighted, of
+    /// [`UnweightedHard`](Self::UnweightedHard)) if with this probability the input is drawn
+    /// instead, in proportion to what winners are the largest of.
+    Drawn {
+        /// Whether weights count.
+        weighted: bool,
+        /// How often the input is drawn, from 0 to 1.
+        probability: f64,
+    },
+}
+
+impl Counting {
+    /// Whether inputs are compared with their weights.
+    pub(crate) fn is_weighted(self) -> bool {
+        !matches!(self, Self::UnweightedHard | Self::Drawn { weighted: false, .. })
+    }
+
+    /// The share of each input, given the logarithms of what inputs are compared by, and how close
+    /// the winner was as in [`winner`].
+    pub(crate) fn shares(self, scores: &[f64]) -> (Vec<f64>, f64) {
+        let drawn = match self {
+            Self::Soft => 1.0,
+            Self::Hard | Self::UnweightedHard => 0.0,
+            Self::Drawn { probability, .. } => probability,
+        };
+        let (winner, margin) = winner(scores);
+        let proportions: Vec<f64> =
+            scores.iter().map(|score| (score - scores[winner]).exp()).collect();
+        let total: f64 = proportions.iter().sum();
+        let won = one_hot(scores.len(), winner);
+        let shares = proportions.iter().zip(won);
+        let shares = shares.map(|(p, won)| drawn * p / total + (1.0 - drawn) * won);
+        (shares.collect(), if drawn == 1.0 { f64::INFINITY } else { margin })
+    }
 }
 
 /// What has come where.
@@ -80,7 +114,7 @@ impl Flows {
                         }
                     }
                 }
-                NodeKind::Sum(sum) => flows.sum((id, sum), inputs, values, &outs, counting),
+                NodeKind::Sum(sum) => flows.sum((id, sum), inputs, values, outs.len(), counting),
             }
         }
         flows
@@ -102,48 +136,40 @@ impl Flows {
         self.units[root.index()][0] = self.edges[root.index()].iter().sum();
     }
 
-    /// Distributes the flow of each unit of a sum; `outs` are its values.
+    /// Distributes the flow of each unit of a sum of so many units.
     fn sum(
         &mut self,
         (id, sum): (NodeId, &Sum),
         inputs: &Inputs<'_>,
         values: &[Vec<f64>],
-        outs: &[f64],
+        width: usize,
         counting: Counting,
     ) {
         let xs: Vec<f64> = sum_inputs(sum, values).collect();
-        for (unit, out) in outs.iter().enumerate() {
+        for unit in 0..width {
             let flow = self.passed[id.index()][unit];
             if flow == 0.0 {
                 continue;
             }
-            let weight = |input: usize| inputs.read(sum.weights, input * outs.len() + unit);
-            let weighted: Vec<f64> =
-                xs.iter().enumerate().map(|(input, x)| x + weight(input).ln()).collect();
-            let shares: Vec<f64> = match counting {
-                Counting::Soft => weighted.iter().map(|x| (x - out).exp()).collect(),
-                Counting::Hard => self.winner_takes_all(&weighted),
-                Counting::UnweightedHard => self.winner_takes_all(&xs),
+            let weight = |input: usize| inputs.read(sum.weights, input * width + unit).ln();
+            let score = |(input, x): (usize, &f64)| {
+                if counting.is_weighted() { x + weight(input) } else { *x }
             };
+            let scores: Vec<f64> = xs.iter().enumerate().map(score).collect();
+            let (shares, margin) = counting.shares(&scores);
+            self.margin = self.margin.min(margin);
             let children = units_of(inputs.circuit, sum).zip(shares);
             for (input, ((child, child_unit), share)) in children.enumerate() {
-                self.edges[id.index()][input * outs.len() + unit] = flow * share;
+                self.edges[id.index()][input * width + unit] = flow * share;
                 self.units[child.index()][child_unit] += flow * share;
             }
         }
-    }
-
-    /// 1 for the winner, 0 for the others; remembers how close it was.
-    fn winner_takes_all(&mut self, scores: &[f64]) -> Vec<f64> {
-        let (winner, margin) = winner(scores);
-        self.margin = self.margin.min(margin);
-        one_hot(scores.len(), winner)
     }
 }
 
 /// The first of the largest scores, and by how much it is larger than every other one: 0 in a tie,
 /// infinite if nothing else is possible.
-pub(crate) fn winner(scores: &[f64]) -> (usize, f64) {
+fn winner(scores: &[f64]) -> (usize, f64) {
     let larger =
         |best: usize, index: usize| if scores[index] > scores[best] { index } else { best };
     let winner = (0..scores.len()).fold(0, larger);

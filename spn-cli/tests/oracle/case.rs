@@ -26,8 +26,6 @@ pub(crate) struct Case {
 pub(crate) struct Ledger {
     /// Arrays that are inputs of some comparison.
     pub(crate) inputs: BTreeSet<String>,
-    /// Arrays of expectation maximisation that cannot be compared yet.
-    pub(crate) later: BTreeSet<String>,
     /// The worst difference of each compared array, with where it was.
     pub(crate) compared: BTreeMap<String, (Difference, String)>,
 }
@@ -127,12 +125,6 @@ impl Case {
         Ok(labels.collect())
     }
 
-    /// Leaves all arrays that begin so for later, as far as they were not compared.
-    pub(crate) fn leave(&self, prefix: &str) {
-        let keys: Vec<String> = self.keys_in(prefix).map(str::to_owned).collect();
-        self.ledger.borrow_mut().later.extend(keys);
-    }
-
     /// Compares computed values with the array `key` or with its summaries `key/sum` and
     /// `key/everyK`, whatever there is of them. `place` says where the values were computed.
     pub(crate) fn compare(&self, key: &str, kind: Kind, place: &str, values: &[f64]) {
@@ -176,13 +168,11 @@ impl Case {
 
     /// What was done with the arrays, and the names of those with which nothing was done.
     pub(crate) fn finish(self) -> (Ledger, Vec<String>) {
-        let mut ledger = self.ledger.into_inner();
-        ledger.later.retain(|key| !ledger.compared.contains_key(key));
-        let unknown = self.arrays.into_keys().filter(|key| {
-            !ledger.inputs.contains(key)
-                && !ledger.later.contains(key)
-                && !ledger.compared.contains_key(key)
-        });
+        let ledger = self.ledger.into_inner();
+        let unknown = self
+            .arrays
+            .into_keys()
+            .filter(|key| !ledger.inputs.contains(key) && !ledger.compared.contains_key(key));
         let unknown = unknown.collect();
         (ledger, unknown)
     }

@@ -4,16 +4,16 @@
 //! `tests/data/oracle` without it, is built, lowered, compiled and run in both precisions on every
 //! instruction set of this machine, and every array of it is compared. The layout and the
 //! tolerances are those of the page beside the reference values; cases are told apart by what they
-//! hold, not by their names. An array that nothing here understands is a failure. Only the
-//! signals of expectation maximisation, which are not computed yet, are counted and left aside.
+//! hold, not by their names. An array that nothing here understands is a failure.
 //!
 //! | module | compares |
 //! |---|---|
 //! | `network` | forward values, gradients: networks of layers, with stored or with closed-form parameters |
 //! | `cross_entropy`, `differences` | gradients that are differences of larger ones |
+//! | `expectation_maximization` | signals of the same networks, steps along them |
 //! | `queries` | marginals, posteriors, completions of the same networks |
 //! | `dropout` | outputs and gradients given recorded masks |
-//! | `dynamic` | dynamic networks over left-padded sequences |
+//! | `dynamic`, `unrolled` | dynamic networks over left-padded sequences |
 //! | `sum_ops` | sums alone, with extreme inputs |
 //! | `trajectories` | several steps of the optimisers |
 //! | `units` | constraints, initialisers, losses, normalisation, leaf densities |
@@ -24,6 +24,7 @@ mod cross_entropy;
 mod differences;
 mod dropout;
 mod dynamic;
+mod expectation_maximization;
 mod formula;
 mod inputs;
 mod machine;
@@ -34,6 +35,7 @@ mod setup;
 mod sum_ops;
 mod trajectories;
 mod units;
+mod unrolled;
 
 use std::env;
 use std::path::{Path, PathBuf};

@@ -14,22 +14,11 @@ use crate::case::{Case, text_of};
 use crate::compare::Kind;
 use crate::cross_entropy;
 use crate::differences::Terms;
+use crate::expectation_maximization::Maximization;
 use crate::inputs::Probe;
 use crate::machine::{Job, Machine, everywhere, narrow, widen};
 use crate::queries::Queries;
-use crate::setup::{Prepared, Setup, fill, model};
-
-/// Groups of arrays that belong to expectation maximisation.
-const EM_GROUPS: [&str; 8] = [
-    "em/",
-    "em_children_root/",
-    "em_joint/",
-    "em_step/",
-    "hard/",
-    "hard_step/",
-    "uhard/",
-    "uhard_step/",
-];
+use crate::setup::{Prepared, Setup, model};
 
 /// Compares a network of layers.
 pub(crate) fn run(case: &Case) -> Result<(), String> {
@@ -47,42 +36,14 @@ pub(crate) fn run(case: &Case) -> Result<(), String> {
     gradients.extend(linear.iter().map(|linear| ("grad_lin", Objective::Generative, linear)));
     let rows = &input_rows(case)?.values;
     let columns = log.lowered.circuit.variables as usize;
-    let likelihoods = likelihoods(case, &log)?;
+    let maximization = Maximization::new(case)?;
     let queries = Queries::new(case, &log)?;
-    let job = Static { case, rows, columns, layers, labels, gradients, likelihoods, queries };
-    everywhere(&job)?;
-    EM_GROUPS.iter().for_each(|group| case.leave(group));
-    Ok(())
+    everywhere(&Static { case, rows, columns, layers, labels, gradients, maximization, queries })
 }
 
 /// The array of input rows.
 pub(crate) fn input_rows(case: &Case) -> Result<&spn_cli::data::NpyArray, String> {
     case.input(if case.has("x_uint8") { "x_uint8" } else { "x" })
-}
-
-/// Plans with the array that holds their log-likelihoods: of the network itself, with moment
-/// accumulators, and with the variables after a step of expectation maximisation.
-fn likelihoods(case: &Case, log: &Prepared) -> Result<Vec<(String, Arc<Plan>)>, String> {
-    let mut plans = vec![("log_prob".to_owned(), Arc::clone(&log.plan))];
-    if !case.has_in("params_acc/") {
-        return Ok(plans);
-    }
-    let model = model(case, Setup::Accumulators)?;
-    for group in EM_GROUPS {
-        let key = format!("{group}log_prob");
-        if !case.has(&key) {
-            continue;
-        }
-        let mut model = model.clone();
-        if group.ends_with("_step/") {
-            // What no step changes is not repeated.
-            let group = group.trim_end_matches('/');
-            let setups = [group, Setup::Accumulators.group(), Setup::Log.group()];
-            fill(case, &setups, &mut model.parameters, &str::to_owned)?;
-        }
-        plans.push((key, Prepared::new(case, model)?.plan));
-    }
-    Ok(plans)
 }
 
 /// Everything to do on one machine.
@@ -93,7 +54,7 @@ struct Static<'a> {
     layers: Layers,
     labels: Option<Vec<u32>>,
     gradients: Vec<(&'static str, Objective, &'a Prepared)>,
-    likelihoods: Vec<(String, Arc<Plan>)>,
+    maximization: Option<Maximization<'a>>,
     queries: Queries<'a>,
 }
 
@@ -101,12 +62,11 @@ impl Job for Static<'_> {
     fn run<E: Number>(&self, machine: &Machine) -> Result<(), String> {
         let values = narrow::<E>(self.rows);
         let rows = Rows::new(&values, self.columns).map_err(text_of)?;
-        for (key, plan) in &self.likelihoods {
-            let found = machine.prepare::<E>(plan)?.log_likelihood(rows).map_err(text_of)?;
-            self.case.compare(key, Kind::LogProbability, &machine.name, &widen(&found));
-        }
         let (_, _, log) = &self.gradients[0];
-        let joints = machine.prepare::<E>(&log.plan)?.class_joints(rows).map_err(text_of)?;
+        let executable = machine.prepare::<E>(&log.plan)?;
+        let found = executable.log_likelihood(rows).map_err(text_of)?;
+        self.case.compare("log_prob", Kind::LogProbability, &machine.name, &widen(&found));
+        let joints = executable.class_joints(rows).map_err(text_of)?;
         self.case.compare("root_children", Kind::LogProbability, &machine.name, &widen(&joints));
         self.layers.compare::<E>(self.case, machine, self.rows)?;
         for (group, objective, prepared) in &self.gradients {
@@ -122,8 +82,10 @@ impl Job for Static<'_> {
             let parameters = (&prepared.model.parameters, kinds.as_slice());
             compare_gradient(self.case, group, machine, parameters, &gradient);
         }
+        if let Some(maximization) = &self.maximization {
+            maximization.compare(machine, rows, self.labels.as_deref())?;
+        }
         if let Some(labels) = &self.labels {
-            let executable = machine.prepare::<E>(&log.plan)?;
             let network = (&executable, &log.model.parameters);
             cross_entropy::compare(self.case, machine, network, (rows, labels))?;
         }

@@ -9,7 +9,6 @@ use crate::case::Case;
 pub(crate) struct Report {
     cases: usize,
     compared: usize,
-    later: usize,
     worst: (f64, String),
     /// One line for each array that differs and each case that is not understood.
     pub(crate) failures: Vec<String>,
@@ -22,7 +21,6 @@ impl Report {
         let (ledger, unknown) = case.finish();
         self.cases += 1;
         self.compared += ledger.compared.len();
-        self.later += ledger.later.len();
         if let Err(problem) = outcome {
             self.failures.push(format!("{name}: {problem}"));
         }
@@ -46,15 +44,14 @@ impl Report {
 
     /// Writes the result where libtest does not swallow it.
     pub(crate) fn print(&self) {
-        let Self { cases, compared, later, worst: (error, place), .. } = self;
+        let Self { cases, compared, worst: (error, place), .. } = self;
         let failed = self.failures.len();
-        // The lines stand alone even after libtest's `test oracle ... `.
+        // The line stands alone even after libtest's `test oracle ... `.
         let text = format!(
             "\noracle: {cases} cases, {compared} arrays compared, {failed} failed, worst relative \
-             error {error:.1e} ({place})\n\
-             oracle: {later} arrays of the EM family not compared yet\n"
+             error {error:.1e} ({place})\n"
         );
-        // Nothing depends on the lines: a closed pipe is no failure.
+        // Nothing depends on the line: a closed pipe is no failure.
         let _ = io::stdout().lock().write_all(text.as_bytes());
     }
 }

@@ -15,10 +15,13 @@ use spn_ir::{
     Circuit, CircuitBuilder, CircuitError, Combine, Formula, Leaf, LeafFamily, LocationScale,
     NodeId, Origin, Parameter, PickTable, Quantity, QuantityId, VariableId,
 };
-use spn_runtime::{FlowOptions, GradientOptions, Number, Rows};
+use spn_runtime::{
+    CountOptions, Counting, Executable, FlowOptions, GradientOptions, Number, QuantityCounts, Rows,
+};
 
 use crate::case::{Case, text_of};
 use crate::compare::Kind;
+use crate::expectation_maximization::{counting, normalise};
 use crate::machine::{Job, Machine, everywhere, narrow, widen};
 use crate::setup::compile;
 
@@ -36,9 +39,6 @@ pub(crate) fn run(case: &Case) -> Result<(), String> {
             }
             let operation = Operation::new(&sums, case, name)?;
             everywhere(&operation).map_err(|problem| format!("{}: {problem}", operation.name))?;
-            if !operation.is_gradient {
-                case.leave(&format!("{}/", operation.name));
-            }
         }
     }
     Ok(())
@@ -108,7 +108,8 @@ struct Operation<'a> {
     sums: &'a Sums<'a>,
     case: &'a Case,
     name: String,
-    is_gradient: bool,
+    /// The counting rule; `None` for gradients.
+    counting: Option<Counting>,
     /// Whether all cells share the weights of the first.
     shared: bool,
     /// The plans of each cell: its root is one of the sums. The sums' inputs are outputs, too.
@@ -125,11 +126,13 @@ impl<'a> Operation<'a> {
             text if text.ends_with("_normalized") => (text.trim_end_matches("_normalized"), true),
             other => return Err(format!("unknown sum operation `{other}`")),
         };
-        let (log, is_gradient) = match operation {
-            "grad_log" => (true, true),
-            "grad_lin" => (false, true),
-            "em" | "hard" | "uhard" => (false, false),
-            other => return Err(format!("unknown sum operation `{other}`")),
+        let (log, counting) = match operation {
+            "grad_log" => (true, None),
+            "grad_lin" => (false, None),
+            other => {
+                let known = counting(other);
+                (false, Some(known.ok_or_else(|| format!("unknown sum operation `{other}`"))?))
+            }
         };
         let stored = if normalised { sums.normalized } else { sums.weights };
         let each = sums.units * sums.sums;
@@ -142,7 +145,7 @@ impl<'a> Operation<'a> {
             let make = |sum| sums.plan(&weights, (log, normalised), sum);
             plans.push((0..sums.sums).map(make).collect::<Result<_, _>>()?);
         }
-        Ok(Self { sums, case, name, is_gradient, shared, plans })
+        Ok(Self { sums, case, name, counting, shared, plans })
     }
 }
 
@@ -210,6 +213,35 @@ fn leaf(
     Leaf { family: LeafFamily::LocationScale { density, location, scale }, variables }
 }
 
+impl Operation<'_> {
+    /// What a sum as the root sends to all weights of its cell, given the signals that come to it.
+    fn sent<E: Number>(
+        &self,
+        executable: &Executable<E>,
+        rows: Rows<'_, E>,
+        signals: &[f64],
+    ) -> Result<Vec<f64>, String> {
+        let Some(counting) = self.counting else {
+            // The loss is the mean of -weight · value.
+            let count = signals.len() as f64;
+            let weights: Vec<f64> = signals.iter().map(|signal| -signal * count).collect();
+            let weights = narrow::<E>(&weights);
+            let row_weights = Some(weights.as_slice());
+            let options = GradientOptions { row_weights, ..GradientOptions::default() };
+            let gradient = executable.gradient(rows, &options).map_err(text_of)?;
+            return Ok(widen(&gradient.parameters[0]));
+        };
+        let weights = narrow::<E>(signals);
+        let row_weights = Some(weights.as_slice());
+        let options = CountOptions { counting, row_weights, ..CountOptions::default() };
+        let counts = executable.counts(rows, &options).map_err(text_of)?;
+        match counts.quantities.first() {
+            Some(QuantityCounts::Weights(uses)) => Ok(widen(uses)),
+            other => Err(format!("the weights are counted as {other:?}")),
+        }
+    }
+}
+
 impl Job for Operation<'_> {
     fn run<E: Number>(&self, machine: &Machine) -> Result<(), String> {
         let Sums { samples, cells, units, sums, .. } = *self.sums;
@@ -217,6 +249,7 @@ impl Job for Operation<'_> {
         let mut inputs = vec![0.0; samples * cells * units];
         let each = units * sums;
         let mut weights = vec![0.0; if self.shared { each } else { cells * each }];
+        let counting = self.counting.unwrap_or_default();
         for (cell, plans) in self.plans.iter().enumerate() {
             let rows = narrow::<E>(&self.sums.rows(cell));
             let rows = Rows::new(&rows, units * self.sums.variables_each()).map_err(text_of)?;
@@ -226,22 +259,11 @@ impl Job for Operation<'_> {
                 let values = widen(&executable.log_likelihood(rows).map_err(text_of)?);
                 let signals: Vec<f64> =
                     (0..samples).map(|sample| self.sums.upstream.values[at(sample)]).collect();
-                // The loss is the mean of -weight · value.
-                let row_weights: Vec<f64> =
-                    signals.iter().map(|signal| -signal * samples as f64).collect();
-                let row_weights = narrow::<E>(&row_weights);
-                let options = GradientOptions {
-                    row_weights: Some(&row_weights),
-                    ..GradientOptions::default()
-                };
-                let gradient = executable.gradient(rows, &options).map_err(text_of)?;
                 let first = if self.shared { 0 } else { cell * each };
-                for (total, part) in weights[first..].iter_mut().zip(widen(&gradient.parameters[0]))
-                {
-                    *total += part;
-                }
-                let flows =
-                    executable.output_flows(rows, FlowOptions::default()).map_err(text_of)?;
+                let sent = self.sent(&executable, rows, &signals)?;
+                weights[first..].iter_mut().zip(sent).for_each(|(total, part)| *total += part);
+                let options = FlowOptions { counting, ..FlowOptions::default() };
+                let flows = executable.output_flows(rows, options).map_err(text_of)?;
                 for (sample, flows) in widen(&flows).chunks_exact(units).enumerate() {
                     out[at(sample)] = values[sample];
                     let first = (sample * cells + cell) * units;
@@ -251,12 +273,13 @@ impl Job for Operation<'_> {
                 }
             }
         }
+        if self.counting == Some(Counting::Soft) {
+            normalise(&[units, sums], &mut weights);
+        }
         let (case, place) = (self.case, machine.name.as_str());
         case.compare(&format!("{}/out", self.name), Kind::LogProbability, place, &out);
-        if self.is_gradient {
-            case.compare(&format!("{}/g_x", self.name), Kind::Signal, place, &inputs);
-            case.compare(&format!("{}/g_acc", self.name), Kind::Signal, place, &weights);
-        }
+        case.compare(&format!("{}/g_x", self.name), Kind::Signal, place, &inputs);
+        case.compare(&format!("{}/g_acc", self.name), Kind::Signal, place, &weights);
         Ok(())
     }
 }

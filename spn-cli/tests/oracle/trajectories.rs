@@ -1,9 +1,9 @@
 //! Several steps of an optimiser: variables before, after the first and after the last step, and
 //! the loss before each step.
 //!
-//! A run's name says `<optimiser>_<loss>_<weights>`, its description the constants. Step `t` uses
-//! the rows `x[t]` with the labels `y[t]`. Runs of online expectation maximisation (`oem_…`) are
-//! left for later.
+//! A run's name says `<optimiser>_<loss>_<weights>`, or `oem_<rule>` for online expectation
+//! maximisation (with `_joint` behind it where labels are used), its description the constants.
+//! Step `t` uses the rows `x[t]` with the labels `y[t]`.
 
 use std::sync::Arc;
 
@@ -11,22 +11,21 @@ use serde_json::Value;
 use spn_compiler::Options;
 use spn_ir::Parameters;
 use spn_ir::plan::Plan;
-use spn_runtime::learn::{Adam, Method, Objective, Optimizer, RmsProp, Sgd};
+use spn_runtime::learn::{
+    Adam, ExpectationMaximization, Method, Objective, Optimizer, RmsProp, Sgd,
+};
 use spn_runtime::{Executable, GradientOptions, Number, Rows};
 
 use crate::case::{Case, text_of};
 use crate::compare::Kind;
+use crate::expectation_maximization::{counting, options};
 use crate::machine::{Job, Machine, everywhere, narrow, widen};
 use crate::setup::{Setup, build, compile, fill, network};
 
-/// Compares all runs of gradient optimisers.
+/// Compares all runs.
 pub(crate) fn run(case: &Case) -> Result<(), String> {
     let runs = case.entry("runs")?.as_object().ok_or("`runs` is no object")?;
     for name in runs.keys() {
-        if name.starts_with("oem_") {
-            case.leave(&format!("{name}/"));
-            continue;
-        }
         let run = Run::new(case, name).map_err(|problem| format!("run {name}: {problem}"))?;
         everywhere(&run).map_err(|problem| format!("run {name}: {problem}"))?;
     }
@@ -50,21 +49,7 @@ struct Run<'a> {
 
 impl<'a> Run<'a> {
     fn new(case: &'a Case, name: &'a str) -> Result<Self, String> {
-        let words: Vec<&str> = name.split('_').collect();
-        let &[optimizer, loss, weights] = words.as_slice() else {
-            return Err("the name is not <optimiser>_<loss>_<weights>".to_owned());
-        };
-        let objective = match loss {
-            "nll" => Objective::Generative,
-            "nlj" | "joint" => Objective::Joint,
-            "ce" => Objective::Discriminative,
-            other => return Err(format!("unknown loss `{other}`")),
-        };
-        let setup = match weights {
-            "log" => Setup::Log,
-            "lin" => Setup::Linear,
-            other => return Err(format!("unknown weights `{other}`")),
-        };
+        let Named { optimizer, objective, setup } = Named::parse(name)?;
         let text = case.entry("optimizers")?.get(name).and_then(Value::as_str);
         let (method, learning_rate) = method(optimizer, text.ok_or("no optimiser is described")?)?;
         let mut network = network(case)?;
@@ -132,6 +117,44 @@ impl Job for Run<'_> {
     }
 }
 
+/// What a run's name says.
+struct Named<'a> {
+    /// The optimiser; of expectation maximisation the rule.
+    optimizer: &'a str,
+    objective: Objective,
+    setup: Setup,
+}
+
+impl<'a> Named<'a> {
+    fn parse(name: &'a str) -> Result<Self, String> {
+        let words: Vec<&str> = name.split('_').collect();
+        if let ["oem", rule, rest @ ..] = words.as_slice() {
+            let objective = match rest {
+                // Constants stand in the description.
+                [] | ["accumulate2"] => Objective::Generative,
+                ["joint"] => Objective::Joint,
+                other => return Err(format!("unknown run of EM {other:?}")),
+            };
+            return Ok(Self { optimizer: rule, objective, setup: Setup::Accumulators });
+        }
+        let &[optimizer, loss, weights] = words.as_slice() else {
+            return Err("the name is not <optimiser>_<loss>_<weights>".to_owned());
+        };
+        let objective = match loss {
+            "nll" => Objective::Generative,
+            "nlj" | "joint" => Objective::Joint,
+            "ce" => Objective::Discriminative,
+            other => return Err(format!("unknown loss `{other}`")),
+        };
+        let setup = match weights {
+            "log" => Setup::Log,
+            "lin" => Setup::Linear,
+            other => return Err(format!("unknown weights `{other}`")),
+        };
+        Ok(Self { optimizer, objective, setup })
+    }
+}
+
 /// The optimiser that a description names: words with a number behind them.
 fn method(name: &str, text: &str) -> Result<(Method, f64), String> {
     let words: Vec<&str> = text.split([' ', ',']).filter(|word| !word.is_empty()).collect();
@@ -150,7 +173,12 @@ fn method(name: &str, text: &str) -> Result<(Method, f64), String> {
         "sgd" => Method::Sgd(Sgd::default()),
         "sgdm" => Method::Sgd(Sgd { momentum: needed("momentum")?, ..Sgd::default() }),
         "rmsprop" => Method::RmsProp(RmsProp { rho: needed("rho")?, epsilon: needed("eps")? }),
-        other => return Err(format!("unknown optimiser `{other}`")),
+        rule => {
+            let counting = counting(rule).ok_or_else(|| format!("unknown optimiser `{rule}`"))?;
+            let accumulate_batches = constant("accumulate_batches").unwrap_or(1.0) as u32;
+            let options = ExpectationMaximization { accumulate_batches, ..options(counting) };
+            Method::ExpectationMaximization(options)
+        }
     };
     Ok((method, rate))
 }

@@ -14,13 +14,13 @@ use spn_testkit::{
 use crate::{assert_gradients_close, batch, cases, executable, flat};
 
 /// Whether a number of a dropout's stream keeps its values in one row: three in four do.
-fn keeps(seed: u64, stream: u32, row: usize, index: u32) -> bool {
+pub(crate) fn keeps(seed: u64, stream: u32, row: usize, index: u32) -> bool {
     let position = (row as u64) << 32 | u64::from(index);
     spn_ir::random::uniform_at(seed, stream, 0, position) > 0.25
 }
 
 /// The same for the reference: for each unit of each node with dropout.
-fn masks(circuit: &Circuit, seed: u64, row: usize) -> EvaluateOptions {
+pub(crate) fn masks(circuit: &Circuit, seed: u64, row: usize) -> EvaluateOptions {
     let mut masks = DropoutMasks::default();
     for (id, node) in circuit.iter() {
         let Some(dropout) = node.dropout else { continue };

@@ -5,11 +5,13 @@
 
 mod brute_force;
 mod compilation;
+mod counts;
 mod differences;
 mod dropout;
 mod impossible;
 mod nothing_observed;
 mod regularization;
+mod sampling;
 mod threads;
 
 use proptest::prelude::ProptestConfig;

@@ -178,6 +178,44 @@ fn seeds_are_what_rows_are_counted_for() {
     }
 }
 
+/// Inside of a network an input of weight 0 can win, at the root it cannot.
+#[test]
+fn at_the_root_unweighted_winners_are_possible() {
+    let mut builder = CircuitBuilder::new(1);
+    let p = builder.quantity_of(Parameter::new("p", vec![2, 2], vec![0.1, 0.9, 0.8, 0.2]));
+    let leaf = builder.categorical(0, 2, 2, p.at(0), Origin::Unknown).unwrap();
+    let w = builder.quantity_of(Parameter::new("w", vec![2, 1], vec![1.0, 0.0]));
+    let sum = builder.sum(&[leaf], 1, w.at(0), Origin::Unknown).unwrap();
+    let v = builder.quantity_of(Parameter::new("v", vec![1, 1], vec![1.0]));
+    let above = builder.sum(&[sum], 1, v.at(0), Origin::Unknown).unwrap();
+    let mut circuit = builder.finish(above).unwrap();
+    let inside = count_row(&circuit, &[0.0], Counting::UnweightedHard);
+    assert_eq!(inside.quantities[1].uses, [0.0, 1.0]);
+    circuit.root = sum;
+    let root = count_row(&circuit, &[0.0], Counting::UnweightedHard);
+    assert_eq!(
+        (root.quantities[1].uses.as_slice(), root.margin),
+        ([1.0, 0.0].as_slice(), f64::INFINITY)
+    );
+}
+
+#[test]
+fn drawn_counts_lie_between_winners_and_posteriors() {
+    each_case(&CircuitOptions::default(), &RowOptions::default(), |circuit, row| {
+        let drawn = |weighted, probability| {
+            count_row(circuit, row, Counting::Drawn { weighted, probability })
+        };
+        assert_eq!(drawn(true, 1.0), count_row(circuit, row, Counting::Soft));
+        assert_eq!(drawn(true, 0.0), count_row(circuit, row, Counting::Hard));
+        assert_eq!(drawn(false, 0.0), count_row(circuit, row, Counting::UnweightedHard));
+    });
+    // Scores 1, 4 and 3 of 8; a quarter is drawn.
+    let scores = [1.0_f64, 4.0, 3.0].map(f64::ln);
+    let (shares, margin) = Counting::Drawn { weighted: false, probability: 0.25 }.shares(&scores);
+    compare_each(&shares, &[0.03125, 0.875, 0.09375], 1e-12).unwrap();
+    assert!((margin - (4.0_f64 / 3.0).ln()).abs() < 1e-12);
+}
+
 /// Fisher's identity: counts are what derivatives are made of, with dropout, too.
 #[test]
 fn statistics_make_the_gradients() {
