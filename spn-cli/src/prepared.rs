@@ -31,7 +31,7 @@ impl Prepared {
         precision: PrecisionArguments,
         session: &Session,
     ) -> Result<Self, Failure> {
-        let options = LoadOptions { seed: session.seed, data: None };
+        let options = LoadOptions { seed: session.seed, ..LoadOptions::default() };
         let loaded = LoadedModel::read(&model.model, options)?;
         let table = data::read(&data.data, data.rows.clone())?;
         loaded.check_columns(&data.data, table.columns)?;

@@ -33,7 +33,8 @@ impl Arguments {
     /// # Errors
     /// If the model cannot be read.
     pub fn run(&self, session: &Session) -> Result<Answer, Failure> {
-        let options = LoadOptions { seed: session.seed, data: None };
+        let options =
+            LoadOptions { seed: session.seed, structure_only: true, ..LoadOptions::default() };
         let circuit = LoadedModel::read(&self.model, options).and_then(|model| model.circuit(None));
         match circuit {
             Ok(circuit) => Ok(self.answer(&spn_compiler::check(&circuit))),

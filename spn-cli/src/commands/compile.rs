@@ -86,7 +86,7 @@ impl Arguments {
     /// # Errors
     /// If the model cannot be read or is invalid, or the file cannot be written.
     pub fn run(&self, session: &Session) -> Result<Answer, Failure> {
-        let options = LoadOptions { seed: session.seed, data: None };
+        let options = LoadOptions { seed: session.seed, ..LoadOptions::default() };
         let model = LoadedModel::read(&self.model.model, options)?;
         let circuit = model.circuit(None)?;
         let allow_invalid = self.model.allow_invalid;

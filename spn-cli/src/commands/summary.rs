@@ -34,7 +34,8 @@ impl Arguments {
     /// # Errors
     /// If the model cannot be read.
     pub fn run(&self, session: &Session) -> Result<Answer, Failure> {
-        let options = LoadOptions { seed: session.seed, data: None };
+        let options =
+            LoadOptions { seed: session.seed, structure_only: true, ..LoadOptions::default() };
         let model = LoadedModel::read(&self.model, options)?;
         let title = model.name().map_or_else(|| model.path.display().to_string(), str::to_owned);
         let mut text = format!("{title} ({})\n", model.kind_name());

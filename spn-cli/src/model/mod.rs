@@ -63,6 +63,9 @@ pub struct LoadOptions<'a> {
     pub seed: Option<u64>,
     /// Training rows, for initialisers and statistics that need them.
     pub data: Option<TrainingData<'a>>,
+    /// Whether such rows may be made up where there are none: for those who look at a network's
+    /// structure only.
+    pub structure_only: bool,
 }
 
 impl LoadedModel {
@@ -219,17 +222,34 @@ fn build(file: LayerFile, options: LoadOptions<'_>) -> Result<ModelKind, Failure
     };
     let of_file = training.as_ref().and_then(|training| training.get("seed")?.as_u64());
     let seed = options.seed.or(of_file).unwrap_or(0);
-    let options = BuildOptions { seed, data: options.data };
-    let built = match file {
-        LayerFile::Network(network) => network.build(&options).map(ModelKind::Layers),
-        LayerFile::Dynamic(network) => network.build(&options).map(ModelKind::Dynamic),
-    };
-    built.map_err(|error| {
-        let needs_data = content::needs_data(&error);
-        let failure = Failure::from(error);
-        if needs_data {
-            return failure.with_hint("`spn train` does that; then use the model it writes");
+    let build = |data| {
+        let options = BuildOptions { seed, data };
+        match &file {
+            LayerFile::Network(network) => network.build(&options).map(ModelKind::Layers),
+            LayerFile::Dynamic(network) => network.build(&options).map(ModelKind::Dynamic),
         }
-        failure
-    })
+    };
+    let error = match build(options.data) {
+        Ok(kind) => return Ok(kind),
+        Err(error) if !content::needs_data(&error) => return Err(error.into()),
+        Err(error) => error,
+    };
+    if !options.structure_only {
+        let hint = "`spn train` does that; then use the model it writes";
+        return Err(Failure::from(error).with_hint(hint));
+    }
+    let variables = match &file {
+        LayerFile::Network(network) => &network.variables,
+        LayerFile::Dynamic(network) => &network.variables,
+    };
+    let columns: usize = variables.iter().product();
+    let rows = made_up_rows(columns);
+    Ok(build(Some(TrainingData::from_f32(&rows, columns)))?)
+}
+
+/// Some rows of different numbers, so that no deviation is 0.
+fn made_up_rows(columns: usize) -> Vec<f32> {
+    const ROWS: usize = 8;
+    let number = |index| spn_ir::random::uniform_at(0, 0, 0, index) as f32;
+    (0..(ROWS * columns) as u64).map(number).collect()
 }

@@ -268,6 +268,6 @@ impl Demo<'_> {
 fn build(split: &Split, session: &Session) -> Result<LoadedModel, Failure> {
     let prepared::Rows { values, columns } = &split.train.rows;
     let data = Some(TrainingData::from_f32(values, *columns));
-    let options = LoadOptions { seed: session.seed, data };
+    let options = LoadOptions { seed: session.seed, data, ..LoadOptions::default() };
     LoadedModel::from_layer_file(Path::new(LAYER_FILE_NAME), LAYER_FILE, options)
 }

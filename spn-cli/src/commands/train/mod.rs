@@ -85,7 +85,8 @@ impl Arguments {
         self.check_folders()?;
         let table = self.examples.table()?;
         let rows = TrainingData::from_f32(&table.values, table.columns);
-        let options = LoadOptions { seed: session.seed, data: Some(rows) };
+        let options =
+            LoadOptions { seed: session.seed, data: Some(rows), ..LoadOptions::default() };
         let model = LoadedModel::read(&self.model.model, options)?;
         model.check_columns(self.examples.data(), table.columns)?;
         let given = self.examples.given();
