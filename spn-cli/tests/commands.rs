@@ -306,12 +306,15 @@ root s
 }
 
 #[test]
-fn networks_that_need_data_say_so() {
+fn networks_that_need_data_say_so_unless_their_structure_is_asked_for() {
     let folder = tiny("data");
     let normalize =
         "\"layers\": [{\"type\": \"NormalizeStandardScore\", \"axes\": \"variable-wise\"},";
     folder.write("net.json", TINY_NETWORK.replace("\"layers\": [", normalize));
-    folder.fails("summary @net.json", 2, &["layer 0 (NormalizeStandardScore)", "spn train"]);
+    let asked = "loglik @net.json --data @rows.csv --out @x.npy";
+    folder.fails(asked, 2, &["layer 0 (NormalizeStandardScore)", "spn train"]);
+    assert_eq!(folder.json("summary @net.json")["total_params"], 8 + 8 + 8 + 4 + 4 + 2);
+    assert_eq!(folder.json("check @net.json")["valid"], true);
     let line = "train @net.json --data @rows.csv --labels @labels.csv --out @model.spnb";
     assert_eq!(folder.spn(line).code, 0);
     assert_eq!(folder.json("summary @model.spnb")["total_params"], 8 + 8 + 8 + 4 + 4 + 2);

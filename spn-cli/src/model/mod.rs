@@ -87,7 +87,7 @@ impl LoadedModel {
         text: &str,
         options: LoadOptions<'_>,
     ) -> Result<Self, Failure> {
-        let kind = build(LayerFile::from_json(text)?, options)?;
+        let kind = build(&LayerFile::from_json(text)?, options)?;
         Ok(Self { path: path.to_owned(), kind, precision: Precision::F32 })
     }
 
@@ -97,7 +97,7 @@ impl LoadedModel {
         options: LoadOptions<'_>,
     ) -> Result<Self, Failure> {
         let (kind, precision) = match content {
-            Content::Layers(file) => (build(file, options)?, Precision::F32),
+            Content::Layers(file) => (build(&file, options)?, Precision::F32),
             Content::Network(kind, precision) => (kind, precision),
             Content::Circuit(circuit) => (ModelKind::Circuit(circuit), Precision::F64),
             Content::Plan(plan, precision) => (ModelKind::Plan(plan), precision),
@@ -215,8 +215,8 @@ impl LoadedModel {
 pub const DEFAULT_STEPS: usize = 2;
 
 /// Gives a layer file its parameters.
-fn build(file: LayerFile, options: LoadOptions<'_>) -> Result<ModelKind, Failure> {
-    let training = match &file {
+fn build(file: &LayerFile, options: LoadOptions<'_>) -> Result<ModelKind, Failure> {
+    let training = match file {
         LayerFile::Network(network) => &network.training,
         LayerFile::Dynamic(network) => &network.training,
     };
@@ -224,7 +224,7 @@ fn build(file: LayerFile, options: LoadOptions<'_>) -> Result<ModelKind, Failure
     let seed = options.seed.or(of_file).unwrap_or(0);
     let build = |data| {
         let options = BuildOptions { seed, data };
-        match &file {
+        match file {
             LayerFile::Network(network) => network.build(&options).map(ModelKind::Layers),
             LayerFile::Dynamic(network) => network.build(&options).map(ModelKind::Dynamic),
         }
@@ -238,7 +238,7 @@ fn build(file: LayerFile, options: LoadOptions<'_>) -> Result<ModelKind, Failure
         let hint = "`spn train` does that; then use the model it writes";
         return Err(Failure::from(error).with_hint(hint));
     }
-    let variables = match &file {
+    let variables = match file {
         LayerFile::Network(network) => &network.variables,
         LayerFile::Dynamic(network) => &network.variables,
     };
