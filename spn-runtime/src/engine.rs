@@ -90,6 +90,8 @@ pub(crate) trait Entrances: Element {
         workspace: &mut Workspace<Self>,
         wanted: Wanted<'_, Self>,
     );
+    /// [`root::posteriors`] with the instructions of `level`.
+    fn posteriors(level: Level, uses: &[Self], joints: &[Self], total: &[Self], seeds: &mut [Self]);
 }
 
 macro_rules! entrances {
@@ -112,6 +114,16 @@ macro_rules! entrances {
                 wanted: Wanted<'_, Self>,
             ) {
                 dispatch!(level, isa => engine.reverse(isa, rows, workspace, wanted));
+            }
+
+            fn posteriors(
+                level: Level,
+                uses: &[Self],
+                joints: &[Self],
+                total: &[Self],
+                seeds: &mut [Self],
+            ) {
+                dispatch!(level, isa => root::posteriors(isa, uses, joints, total, seeds));
             }
         }
     };

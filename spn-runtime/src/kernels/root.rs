@@ -86,6 +86,38 @@ fn sum_up<I: Isa, E: Element>(
     known.store(total);
 }
 
+/// `seeds[n] = uses · exp(joints[n] - total)`, divided by the sum of the exponentials, which are 1
+/// together only up to rounding. `uses` is one number for each sample; impossible evidence has
+/// seeds 0.
+#[inline(always)]
+pub(crate) fn posteriors<I: Isa, E: Element>(
+    isa: I,
+    uses: &[E],
+    joints: &[E],
+    total: &[E],
+    seeds: &mut [E],
+) {
+    let (tile, lanes) = (uses.len(), LanesOf::<I, E>::N);
+    let lowest = LanesOf::<I, E>::splat(isa, E::from_f64(super::LOG_ZERO));
+    let zero = LanesOf::<I, E>::splat(isa, E::ZERO);
+    for start in (0..tile).step_by(lanes) {
+        let total = LanesOf::<I, E>::load(isa, &total[start..]);
+        let shift = total.select_lt(lowest, zero, total);
+        let mut sum = zero;
+        for (joints, seeds) in joints.chunks_exact(tile).zip(seeds.chunks_exact_mut(tile)) {
+            let value = exp(isa, LanesOf::<I, E>::load(isa, &joints[start..]).sub(shift));
+            sum = sum.add(value);
+            value.store(&mut seeds[start..]);
+        }
+        let uses = LanesOf::<I, E>::load(isa, &uses[start..]);
+        let factor = zero.select_lt(sum, uses.div(sum), zero);
+        for seeds in seeds.chunks_exact_mut(tile) {
+            let value = LanesOf::<I, E>::load(isa, &seeds[start..]);
+            value.mul(factor).store(&mut seeds[start..]);
+        }
+    }
+}
+
 /// Where derivatives with respect to the root's weights go.
 pub(crate) struct RootDerivatives<'a, E> {
     pub(crate) weights: &'a [E],

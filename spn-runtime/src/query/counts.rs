@@ -6,12 +6,12 @@
 //! is cut as for gradients, so results do not depend on the number of threads.
 
 use crate::counting::{Draws, Rule, Selecting};
-use crate::engine::{Engine, Signal, Wanted};
+use crate::engine::{Engine, Entrances, Signal, Wanted};
 use crate::executable::{Number, tile_rows};
 use crate::kernels::dropout::Dropping;
 use crate::kernels::input::TileRows;
 use crate::learn::Objective;
-use crate::simd::Element;
+use crate::simd::Level;
 use crate::workspace::Purpose;
 use crate::{Counting, Executable, Rows, RunError, Statistics};
 
@@ -180,7 +180,7 @@ impl<E: Number> Executable<E> {
                 total: &workspace.total,
                 log_weights: self.root_log_weights(),
             };
-            let loss = uses.seeds(part.count, &mut workspace.seeds[..length]);
+            let loss = uses.seeds(self.level(), part.count, &mut workspace.seeds[..length]);
             group.loss += loss / part.rows.len() as f64;
             let wanted = Wanted {
                 signal: Signal::Counts(rule),
@@ -230,38 +230,39 @@ pub(super) struct TileUses<'a, E> {
     pub(super) log_weights: &'a [E],
 }
 
-impl<E: Element> TileUses<'_, E> {
+impl<E: Entrances> TileUses<'_, E> {
     /// Writes the seeds `[joints, tile]` of the first `count` samples and returns the weighted sum
     /// of their losses. Impossible evidence has loss +inf and uses nothing.
-    pub(super) fn seeds(&self, count: usize, seeds: &mut [E]) -> f64 {
-        seeds.fill(E::ZERO);
+    pub(super) fn seeds(&self, level: Level, count: usize, seeds: &mut [E]) -> f64 {
+        let mut uses = vec![E::ZERO; self.tile];
         let mut loss = 0.0;
-        for sample in 0..count {
-            let weight = self.row_weights.map_or(1.0, |weights| weights[sample].to_f64());
-            if weight == 0.0 {
+        for (sample, uses) in uses.iter_mut().enumerate().take(count) {
+            let weight = self.row_weights.map_or(E::ONE, |weights| weights[sample]);
+            if weight == E::ZERO {
                 continue;
             }
-            let total = self.total[sample].to_f64();
-            let label = self.labels.map(|labels| labels[sample] as usize);
-            let used = label.map_or(total, |label| self.joint(label, sample));
-            loss -= weight * used;
-            if used == f64::NEG_INFINITY {
-                continue;
+            let used = match self.labels {
+                Some(labels) => self.joint(labels[sample] as usize, sample),
+                None => self.total[sample].to_f64(),
+            };
+            loss -= weight.to_f64() * used;
+            if used > f64::NEG_INFINITY {
+                *uses = weight;
             }
-            match (label, self.rule) {
-                (Some(label), _) => seeds[label * self.tile + sample] = E::from_f64(weight),
-                (None, Rule::Soft) => {
-                    let posteriors = || self.row(sample).map(|joint| (joint - total).exp());
-                    let factor = weight / posteriors().sum::<f64>();
-                    for (joint, posterior) in posteriors().enumerate() {
-                        seeds[joint * self.tile + sample] = E::from_f64(factor * posterior);
-                    }
-                }
-                (None, Rule::Selection(rule)) => {
-                    let joint = self.select(rule, sample);
-                    seeds[joint * self.tile + sample] = E::from_f64(weight);
-                }
-            }
+        }
+        if let (None, Rule::Soft) = (self.labels, self.rule) {
+            E::posteriors(level, &uses, self.joints, &self.total[..self.tile], seeds);
+            return loss;
+        }
+        seeds.fill(E::ZERO);
+        for (sample, &uses) in uses.iter().enumerate().filter(|(_, uses)| **uses != E::ZERO) {
+            let joint = match (self.labels, self.rule) {
+                (Some(labels), _) => labels[sample] as usize,
+                (None, Rule::Selection(rule)) => self.select(rule, sample),
+                // Posteriors were written above.
+                (None, Rule::Soft) => continue,
+            };
+            seeds[joint * self.tile + sample] = uses;
         }
         loss
     }

@@ -87,7 +87,7 @@ impl<E: Number> Executable<E> {
                 total: &workspace.total,
                 log_weights: self.root_log_weights(),
             };
-            uses.seeds(part.count, &mut workspace.seeds[..length]);
+            uses.seeds(self.level(), part.count, &mut workspace.seeds[..length]);
             let signal = Signal::Counts(rule);
             let wanted = Wanted { signal, quantities: None, inputs: false, all_flows: true };
             E::reverse(&engine, self.level(), part, workspace, wanted);
