@@ -233,15 +233,20 @@ fn training_depends_on_the_seed_and_not_on_threads() {
     let folder = tiny("seed");
     let train = |out: &str, more: &str| {
         let line = format!(
-            "train @net.json --data @rows.csv --labels @labels.csv --out @{out} --method rmsprop \
-             --objective joint {more}"
+            "train @net.json --data @rows.csv --labels @labels.csv --out @{out} --objective joint \
+             {more}"
         );
         assert_eq!(folder.spn(&line).code, 0);
         folder.read(out)
     };
-    let first = train("a", "--seed 1 --threads 1");
-    assert!(first == train("b", "--seed 1 --threads 2"));
-    assert!(first != train("c", "--seed 2"));
+    for method in ["rmsprop", "adamw", "em", "hard-em", "unweighted-hard-em", "sampled-em"] {
+        let first = train("a", &format!("--method {method} --seed 1 --threads 1"));
+        assert!(
+            first == train("b", &format!("--method {method} --seed 1 --threads 2")),
+            "{method}"
+        );
+        assert!(first != train("c", &format!("--method {method} --seed 2")), "{method}");
+    }
     let sgd = "--method sgd --momentum 0.5 --objective generative --precision f64";
     let line = format!("train @net.json --data @rows.csv --out @d {sgd} --history @h.json");
     assert_eq!(folder.spn(&line).code, 0);
