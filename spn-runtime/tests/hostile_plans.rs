@@ -10,10 +10,10 @@ use rand::{Rng, RngExt};
 use spn_compiler::{Options, compile};
 use spn_ir::container::{Precision, read_plan, write_plan};
 use spn_ir::plan::Plan;
-use spn_runtime::learn::Regularization;
+use spn_runtime::learn::{ExpectationMaximization, Method, Optimizer, Prior, Regularization};
 use spn_runtime::{
-    CompletionOptions, Dropping, Executable, ExecutableOptions, FlowOptions, GradientOptions, Rows,
-    RunError, Statistics,
+    CompletionOptions, Counting, Dropping, Executable, ExecutableOptions, FlowOptions,
+    GradientOptions, Rows, RunError, Statistics,
 };
 use spn_testkit::{CircuitOptions, random_circuit};
 
@@ -63,6 +63,27 @@ fn run(plan: Plan) -> Result<(), RunError> {
     if outputs {
         executable.output_values(rows, Statistics::Observed)?;
         executable.output_flows(rows, FlowOptions::default())?;
+    }
+    maximize(executable, rows)
+}
+
+/// Two steps of expectation maximisation by every counting rule, with all its options.
+fn maximize(mut executable: Executable<f64>, rows: Rows<'_, f64>) -> Result<(), RunError> {
+    let prior = Prior { pseudocount: 0.1, location_rows: 1.0, scale_rows: 1.0, ..Prior::default() };
+    let gradient = GradientOptions::default();
+    let half = Counting::UnweightedHard { sample_probability: 0.5 };
+    for counting in [Counting::Soft, Counting::HARD, half, Counting::SAMPLED] {
+        let options = ExpectationMaximization {
+            momentum: 0.5,
+            accumulate_batches: 2,
+            prior,
+            keep_zeros: true,
+            ..ExpectationMaximization::new(counting)
+        };
+        let mut optimizer = Optimizer::new(Method::ExpectationMaximization(options), 0.5);
+        for _ in 0..2 {
+            optimizer.step(&mut executable, rows, &gradient)?;
+        }
     }
     Ok(())
 }

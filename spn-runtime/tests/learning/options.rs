@@ -174,5 +174,23 @@ fn options_out_of_range_are_refused() {
             "{options:?}: {result:?}"
         );
     }
+    for rate in [-0.5, 1.5, f64::NAN] {
+        let method = Method::ExpectationMaximization(ExpectationMaximization::default());
+        let result =
+            Optimizer::new(method, rate).step(&mut executable, rows, &GradientOptions::default());
+        assert!(matches!(result, Err(RunError::OptionOutOfRange { .. })), "{rate}: {result:?}");
+    }
     assert_eq!(executable.parameters(), before);
+}
+
+/// An optimiser may be given another network: what it knew of the first one does not count.
+#[test]
+fn an_optimiser_notices_another_network() {
+    let method = Method::ExpectationMaximization(ExpectationMaximization::default());
+    let mut optimizer = Optimizer::new(method, 1.0);
+    for text in [COIN, NORMAL, COIN] {
+        let mut executable = executable::<f64>(&plan_of(text));
+        let rows = Rows::new(&ROWS, 1).unwrap();
+        optimizer.step(&mut executable, rows, &GradientOptions::default()).unwrap();
+    }
 }

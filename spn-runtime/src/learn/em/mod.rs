@@ -10,10 +10,14 @@ mod weights;
 
 pub use options::{ExpectationMaximization, Prior};
 
+use std::sync::Arc;
+
 use rayon::prelude::*;
+use spn_ir::plan::Plan;
 use spn_ir::{Formula, ParameterId};
 
 use super::normalize::project;
+use crate::error::require;
 use crate::executable::Number;
 use crate::query::{Groups, Role, Sums};
 use crate::{CountOptions, Counting, Dropping, Executable, GradientOptions, Rows, RunError};
@@ -25,7 +29,8 @@ const CHUNK: usize = 1 << 14;
 /// Expectation maximisation with what it remembers of past batches.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Maximizer<E> {
-    layout: Option<Layout>,
+    /// What is known of the plan that the last step was on.
+    layout: Option<(Arc<Plan>, Layout)>,
     /// Averaged counts of each quantity; empty without momentum.
     pub(super) averages: Vec<Vec<E>>,
     /// Signals of the batches since the parameters last changed; empty if they change each time.
@@ -53,9 +58,11 @@ impl<E: Number> Maximizer<E> {
         (rate, step): (f64, u64),
     ) -> Result<f64, RunError> {
         options.check()?;
+        require((0.0..=1.0).contains(&rate), "the learning rate of em", rate, "from 0 to 1")?;
+        let plan = executable.shared_plan();
         let layout = match self.layout.take() {
-            Some(layout) => layout,
-            None => Layout::new(executable.plan())?,
+            Some((known, layout)) if Arc::ptr_eq(&known, &plan) => layout,
+            _ => Layout::new(&plan)?,
         };
         let counted = count_options(options.counting, gradient, step);
         let counted = executable.count(rows, &counted, &mut self.groups);
@@ -75,7 +82,7 @@ impl<E: Number> Maximizer<E> {
         }
         let loss = sums.loss;
         *self.groups.total() = sums;
-        self.layout = Some(layout);
+        self.layout = Some((plan, layout));
         counted.map(|_| loss)
     }
 
