@@ -7,6 +7,7 @@ use spn_ir::{Dropout, DropoutKind};
 
 use super::Place;
 use crate::simd::Element;
+use crate::workspace::MAX_TILE;
 
 /// Which values are kept. Indices are those of the layer's noise tensor within a row.
 #[derive(Clone, Copy)]
@@ -73,10 +74,16 @@ fn for_each_value<E: Element>(
             }
             _ => E::ONE,
         };
+        let mut kept = [true; MAX_TILE];
         for unit in 0..width {
-            for sample in 0..place.tile {
+            // Units that share their random numbers share what becomes of them.
+            if unit == 0 || dropout.stride != 0 {
                 // Samples behind the last row are nobody's.
-                let kept = sample >= count || dropping.keeps(dropout, first + sample, unit, width);
+                for (sample, kept) in kept.iter_mut().enumerate().take(count) {
+                    *kept = dropping.keeps(dropout, first + sample, unit, width);
+                }
+            }
+            for (sample, &kept) in kept[..place.tile].iter().enumerate() {
                 let from = place.at(*input, unit as usize) + sample;
                 let to = place.at(*output, unit as usize) + sample;
                 each(from, to, kept, dropout, factor);
