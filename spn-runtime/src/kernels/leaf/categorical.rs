@@ -46,6 +46,29 @@ pub(super) fn forward<E: Element>(block: LeafBlock<'_, E>, states: u32, out: &mu
     }
 }
 
+/// The flow of each observed state of each component and variable, with the state's place in the
+/// block's probabilities.
+fn observed<'a, E: Element>(
+    block: &'a LeafBlock<'_, E>,
+    states: u32,
+    flows: &'a [E],
+) -> impl Iterator<Item = (usize, E)> {
+    let (dimensions, tile) = (block.variables.len(), block.tile);
+    let values = (0..dimensions).flat_map(|dimension| {
+        block.input(dimension).iter().enumerate().map(move |x| (dimension, x))
+    });
+    values.flat_map(move |(dimension, (sample, &value))| {
+        let (number, width) = match state(value, states) {
+            State::Number(number) => (number, block.width),
+            State::Missing | State::Impossible => (0, 0),
+        };
+        (0..width).map(move |component| {
+            let at = (component * dimensions + dimension) * states as usize + number;
+            (at, flows[component * tile + sample])
+        })
+    })
+}
+
 /// Derivatives with respect to the probabilities: `flow / p` for the observed state.
 pub(super) fn reverse<E: Element>(
     block: LeafBlock<'_, E>,
@@ -60,18 +83,8 @@ pub(super) fn reverse<E: Element>(
     };
     let table = &block.constants.log_constant[block.first..];
     let derivatives = &mut quantities[slice.quantity.index()][slice.offset as usize..];
-    let dimensions = block.variables.len();
-    for dimension in 0..dimensions {
-        for (sample, &value) in block.input(dimension).iter().enumerate() {
-            let State::Number(number) = state(value, states) else { continue };
-            for component in 0..block.width {
-                let flow = flows[component * block.tile + sample];
-                if flow != E::ZERO {
-                    let at = (component * dimensions + dimension) * states as usize + number;
-                    derivatives[at] += E::from_f64(flow.to_f64() / table[at].to_f64().exp());
-                }
-            }
-        }
+    for (at, flow) in observed(&block, states, flows).filter(|(_, flow)| *flow != E::ZERO) {
+        derivatives[at] += E::from_f64(flow.to_f64() / table[at].to_f64().exp());
     }
 }
 
@@ -84,14 +97,7 @@ pub(super) fn count<E: Element>(
     counts: &mut [Vec<E>],
 ) {
     let counts = &mut counts[probabilities.quantity.index()][probabilities.offset as usize..];
-    let dimensions = block.variables.len();
-    for dimension in 0..dimensions {
-        for (sample, &value) in block.input(dimension).iter().enumerate() {
-            let State::Number(number) = state(value, states) else { continue };
-            for component in 0..block.width {
-                let flow = flows[component * block.tile + sample];
-                counts[(component * dimensions + dimension) * states as usize + number] += flow;
-            }
-        }
+    for (at, flow) in observed(&block, states, flows) {
+        counts[at] += flow;
     }
 }
