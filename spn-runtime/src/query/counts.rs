@@ -12,7 +12,7 @@ use crate::kernels::dropout::Dropping;
 use crate::kernels::input::TileRows;
 use crate::learn::Objective;
 use crate::simd::Level;
-use crate::workspace::Purpose;
+use crate::workspace::{MAX_TILE, Purpose};
 use crate::{Counting, Executable, Rows, RunError, Statistics};
 
 use super::groups::{Groups, Sums, TileNumber, scale_by};
@@ -234,7 +234,8 @@ impl<E: Entrances> TileUses<'_, E> {
     /// Writes the seeds `[joints, tile]` of the first `count` samples and returns the weighted sum
     /// of their losses. Impossible evidence has loss +inf and uses nothing.
     pub(super) fn seeds(&self, level: Level, count: usize, seeds: &mut [E]) -> f64 {
-        let mut uses = vec![E::ZERO; self.tile];
+        let mut uses = [E::ZERO; MAX_TILE];
+        let uses = &mut uses[..self.tile];
         let mut loss = 0.0;
         for (sample, uses) in uses.iter_mut().enumerate().take(count) {
             let weight = self.row_weights.map_or(E::ONE, |weights| weights[sample]);
@@ -251,7 +252,7 @@ impl<E: Entrances> TileUses<'_, E> {
             }
         }
         if let (None, Rule::Soft) = (self.labels, self.rule) {
-            E::posteriors(level, &uses, self.joints, &self.total[..self.tile], seeds);
+            E::posteriors(level, uses, self.joints, &self.total[..self.tile], seeds);
             return loss;
         }
         seeds.fill(E::ZERO);
