@@ -8,7 +8,8 @@
 //! Leaves are counted as scale mixtures of normal densities (Andrews & Mallows, "Scale mixtures of
 //! normal distributions", 1974): a value counts with the mixing weight `u(z)` that the normal
 //! density's precision has, given the value. Moment accumulators ([`Formula::Ratio`],
-//! [`Formula::MomentScale`]) match moments instead, whatever the family: `u = 1`.
+//! [`Formula::MomentScale`]) match moments instead, whatever the family: a leaf that has any is
+//! counted with `u = 1`.
 //!
 //! Where several readings were possible, this file decides:
 //! * the first input wins a tie (see [`Counts::margin`]);
@@ -217,7 +218,11 @@ impl Counter<'_> {
                     let (m, s) =
                         (self.inputs.read(*location, index), self.inputs.read(*scale, index));
                     let u = mixing_weight(*density, (x - m) / s);
-                    self.location(*location, index, (flow, x - m, u / (s * s)));
+                    let (precision, u) = match self.is_of_moments([*location, *scale]) {
+                        true => (1.0, 1.0),
+                        false => (u / (s * s), u),
+                    };
+                    self.location(*location, index, (flow, x - m, precision));
                     self.scale(*scale, index, (flow, x - m, u));
                 }
                 LeafFamily::Indicator => {}
@@ -233,14 +238,12 @@ impl Counter<'_> {
     }
 
     fn location(&mut self, slice: Slice, index: usize, (flow, deviation, u): (f64, f64, f64)) {
-        let u = if self.is_of_moments(slice) { 1.0 } else { u };
         let (counts, index) = self.at(slice, index);
         counts.precision[index] += flow * u;
         counts.shift[index] += flow * u * deviation;
     }
 
     fn scale(&mut self, slice: Slice, index: usize, (flow, deviation, u): (f64, f64, f64)) {
-        let u = if self.is_of_moments(slice) { 1.0 } else { u };
         let (counts, index) = self.at(slice, index);
         counts.mass[index] += flow;
         counts.weight[index] += flow * u;
@@ -248,10 +251,12 @@ impl Counter<'_> {
         counts.square[index] += flow * u * deviation * deviation;
     }
 
-    /// Whether a location or scale is made of moment accumulators.
-    fn is_of_moments(&self, slice: Slice) -> bool {
-        let formula = self.inputs.circuit.quantities[slice.quantity.index()].formula;
-        matches!(formula, Formula::Ratio { .. } | Formula::MomentScale { .. })
+    /// Whether the location or the scale of a leaf is made of moment accumulators.
+    fn is_of_moments(&self, slices: [Slice; 2]) -> bool {
+        slices.iter().any(|slice| {
+            let formula = self.inputs.circuit.quantities[slice.quantity.index()].formula;
+            matches!(formula, Formula::Ratio { .. } | Formula::MomentScale { .. })
+        })
     }
 }
 

@@ -255,3 +255,24 @@ fn counts_are_those_of_the_specification() {
 fn counts_are_those_of_the_specification_in_single_precision() {
     run::<f32>(CircuitOptions::gentle(), SINGLE);
 }
+
+/// A location of moments with a scale of its own, which random circuits do not have: the leaf is
+/// counted by moments as a whole.
+#[test]
+fn leaves_that_are_partly_moments_are_counted_by_moments() {
+    let circuit = spn_ir::text::parse(
+        "spn 1
+        variables 1
+        parameter n [2 1] = [1 6]
+        parameter d [2 1] = [1 2]
+        quantity m [2 1] = ratio(n, d)
+        a = leaf cauchy(0) x2 location=m scale=[0.5 2]
+        s = sum(a) weights=[0.3 0.7]
+        root s",
+    )
+    .unwrap();
+    let rows: Vec<Vec<f64>> = (0..20).map(|row| vec![f64::from(row) * 0.5 - 3.0]).collect();
+    let question =
+        Question { circuit: &circuit, rows: &rows, counting: RULES[0], labels: None, masks: None };
+    assert_eq!(check_counts::<f64>(&question, DOUBLE), rows.len());
+}
