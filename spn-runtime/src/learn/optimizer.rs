@@ -232,6 +232,7 @@ mod tests {
     use spn_compiler::{Options, compile};
 
     use super::*;
+    use crate::Counting;
     use crate::learn::Regularization;
 
     const CIRCUIT: &str = "spn 1
@@ -297,6 +298,10 @@ mod tests {
             (r#"{"name": "adamw"}"#, Method::AdamW(AdamW::default())),
             (r#"{"name": "sgd"}"#, Method::Sgd(Sgd::default())),
             (r#"{"name": "rmsprop"}"#, Method::RmsProp(RmsProp::default())),
+            (
+                r#"{"name": "em", "counting": {"hard": {"sample_probability": 1.0}}}"#,
+                Method::ExpectationMaximization(ExpectationMaximization::new(Counting::SAMPLED)),
+            ),
         ];
         for (text, method) in cases {
             assert_eq!(serde_json::from_str::<Method>(text).unwrap(), method);
