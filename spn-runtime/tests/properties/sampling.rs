@@ -144,5 +144,6 @@ fn drawn_inputs_are_used_as_often_as_expected() {
             Ok(())
         })
         .unwrap();
-    assert!(compared.iter().all(|compared| compared.get() > 6), "{compared:?}");
+
+    assert!(compared.iter().all(|compared| compared.get() > 2), "{compared:?}");
 }
