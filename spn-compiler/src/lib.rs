@@ -18,6 +18,7 @@ pub mod check;
 mod error;
 pub mod fuse;
 pub mod memory;
+pub mod numbers;
 mod options;
 pub mod pipeline;
 pub mod reverse;

@@ -5,7 +5,7 @@ use spn_ir::{Circuit, NodeId, NodeKind};
 
 use crate::fuse::{self, Fused};
 use crate::simplify;
-use crate::{CompileError, Options, check, memory, reverse, schedule};
+use crate::{CompileError, Options, check, memory, numbers, reverse, schedule};
 
 /// Everything between the circuit and the plan, for those who want to look at it.
 #[derive(Clone, Debug)]
@@ -71,6 +71,8 @@ fn run(circuit: &Circuit, options: &Options) -> Result<(Fused, Plan), CompileErr
     let schedule = schedule::run(&fused);
     let outputs = schedule.slots_of(&fused.outputs);
     let root = root(&fused, &schedule);
+    // Logarithms where only leaves are multiplied, scaled linear values above.
+    let numbers = numbers::run(&schedule.steps, schedule.slots.len(), &root);
     // The root reads after the last step, so what it reads lives to the end.
     let kept = [root.factors.as_slice(), &outputs].concat();
     let inference = memory::for_inference(&schedule.steps, &schedule.slots, &kept)?;
@@ -83,6 +85,7 @@ fn run(circuit: &Circuit, options: &Options) -> Result<(Fused, Plan), CompileErr
         quantities: circuit.quantities.clone(),
         tables: circuit.tables.clone(),
         slots: schedule.slots,
+        numbers,
         steps: schedule.steps,
         root,
         reverse,

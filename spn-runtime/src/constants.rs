@@ -37,8 +37,10 @@ pub(crate) struct Constants<E> {
     pub(crate) root_is_normalised: bool,
     /// The different matrices behind the packed weights.
     matrices: Vec<Matrix>,
-    /// Whether the weights of every unit of each matrix sum to 1.
-    normalised: Vec<bool>,
+    /// What the weights of each matrix sum to.
+    sums: Vec<WeightSums<E>>,
+    /// Whether no weight is negative: then linear arithmetic can be certified.
+    pub(crate) non_negative: bool,
 }
 
 /// Constants of a leaf step, one entry for each instance, component and dimension (or state).
@@ -71,6 +73,8 @@ pub(crate) struct BlockWeights<'a, E> {
     pub(crate) packed_reverse: &'a [E],
     /// Whether those of every unit sum to 1.
     pub(crate) normalised: bool,
+    /// The largest sum of any unit's weights.
+    pub(crate) largest: E,
 }
 
 impl<E: Number> Constants<E> {
@@ -86,7 +90,8 @@ impl<E: Number> Constants<E> {
             root_weights: Vec::new(),
             root_log_weights: Vec::new(),
             root_is_normalised: false,
-            normalised: Vec::new(),
+            sums: Vec::new(),
+            non_negative: false,
             matrices,
         };
         constants.refresh(plan, parameters, level);
@@ -110,8 +115,6 @@ impl<E: Number> Constants<E> {
             None => vec![E::ONE; joints],
             Some(slice) => part(&self.quantities, slice, joints).to_vec(),
         };
-        self.root_is_normalised =
-            plan.root.weights.is_none() || are_normalised(&self.root_weights, 1);
         self.root_log_weights = self.root_weights.iter().map(|w| Real::ln(*w)).collect();
         self.pack();
     }
@@ -126,13 +129,16 @@ impl<E: Number> Constants<E> {
             let weights = part(quantities, slice, inputs * outputs);
             pack(inputs, outputs, |i, o| weights[i * outputs + o], forward);
             pack(outputs, inputs, |o, i| weights[i * outputs + o], reverse);
-            are_normalised(weights, outputs)
+            WeightSums::new(weights, outputs)
         });
-        packed.collect_into_vec(&mut self.normalised);
+        packed.collect_into_vec(&mut self.sums);
+        let root = WeightSums::new(&self.root_weights, 1);
+        self.root_is_normalised = root.normalised;
+        self.non_negative = root.non_negative && self.sums.iter().all(|sums| sums.non_negative);
     }
 }
 
-impl<E> Constants<E> {
+impl<E: Copy> Constants<E> {
     /// The packed weights of one instance of a sum-product step.
     #[inline(always)]
     pub(crate) fn block(&self, step: usize, instance: usize) -> BlockWeights<'_, E> {
@@ -142,7 +148,8 @@ impl<E> Constants<E> {
         BlockWeights {
             packed: &self.packed[place.clone()],
             packed_reverse: &self.packed_reverse[place],
-            normalised: self.normalised[index],
+            normalised: self.sums[index].normalised,
+            largest: self.sums[index].largest,
         }
     }
 
@@ -152,18 +159,35 @@ impl<E> Constants<E> {
     }
 }
 
-/// Whether the columns of a matrix `[inputs, outputs]`, row-major, sum to 1 up to rounding: that of
-/// the sum and, since weights are often stored in single precision, theirs.
-fn are_normalised<E: Element>(weights: &[E], outputs: usize) -> bool {
-    let mut totals = vec![E::ZERO; outputs];
-    for row in weights.chunks_exact(outputs.max(1)) {
-        for (total, &weight) in totals.iter_mut().zip(row) {
-            *total += weight;
+/// What the columns of a weight matrix sum to.
+#[derive(Clone, Copy, Debug)]
+struct WeightSums<E> {
+    /// Whether all sum to 1 up to rounding: that of the sum and, since weights are often stored in
+    /// single precision, theirs.
+    normalised: bool,
+    /// Whether no weight is negative (nor NaN).
+    non_negative: bool,
+    /// The largest sum.
+    largest: E,
+}
+
+impl<E: Element> WeightSums<E> {
+    /// Of a matrix `[inputs, outputs]`, row-major.
+    fn new(weights: &[E], outputs: usize) -> Self {
+        let mut totals = vec![E::ZERO; outputs];
+        let mut non_negative = true;
+        for row in weights.chunks_exact(outputs.max(1)) {
+            for (total, &weight) in totals.iter_mut().zip(row) {
+                *total += weight;
+                non_negative &= weight >= E::ZERO;
+            }
         }
+        let additions = (weights.len() / outputs.max(1) + 4) as f64;
+        let tolerance = 2.0 * (additions * E::EPSILON.to_f64()).max(f64::from(f32::EPSILON));
+        let normalised = totals.iter().all(|total| (total.to_f64() - 1.0).abs() <= tolerance);
+        let largest = totals.iter().fold(E::ZERO, |largest, total| total.max(largest));
+        Self { normalised, non_negative, largest }
     }
-    let additions = (weights.len() / outputs.max(1) + 4) as f64;
-    let tolerance = 2.0 * (additions * E::EPSILON.to_f64()).max(f64::from(f32::EPSILON));
-    totals.iter().all(|total| (total.to_f64() - 1.0).abs() <= tolerance)
 }
 
 /// The different weight matrices, which one each instance has, and their packed length.

@@ -3,6 +3,8 @@
 //! In: a plan, its constants and a tile of rows. Out: joints and log-likelihoods of the tile in
 //! its workspace; after the reverse pass flows, and derivatives added to the caller's buffers.
 
+pub(crate) mod scaled;
+
 use spn_ir::plan::{Plan, Step};
 
 use crate::Statistics;
@@ -12,6 +14,8 @@ use crate::kernels::dropout::{self, Dropping};
 use crate::kernels::input::{self, SampleStatistics, TileRows};
 use crate::kernels::leaf::{self, LeafDerivatives};
 use crate::kernels::root::{self, RootDerivatives, RootWeights};
+use crate::kernels::scaled::root::Needed;
+use crate::kernels::scaled::SlotValues;
 use crate::kernels::selection::{self, Selection};
 use crate::kernels::sum_product::{self, Block, Reverse, Scratch};
 use crate::kernels::{Place, product};
@@ -26,6 +30,8 @@ pub(crate) struct Engine<'a, E> {
     pub(crate) statistics: Statistics,
     pub(crate) dropping: Dropping<'a>,
     pub(crate) purpose: Purpose,
+    /// What a tile in scaled arithmetic must be certain of; `None` keeps to log space.
+    pub(crate) scaled: Option<Needed>,
 }
 
 /// What is collected for each quantity.
@@ -145,11 +151,34 @@ impl<'a, E: Element> Engine<'a, E> {
     #[inline(always)]
     fn forward<I: Isa>(&self, isa: I, rows: TileRows<'_, E>, workspace: &mut Workspace<E>) {
         let plan = self.plan;
-        let place = self.place(rows.tile);
         workspace.fit(plan, rows.tile, self.purpose);
         let Workspace { inputs, mean, deviation, .. } = workspace;
         let mut samples = SampleStatistics { mean, deviation };
         input::load(rows, plan.normalisation.as_ref(), self.statistics, &mut samples, inputs);
+        let scaled = self.can_scale();
+        // No closure: it would not be compiled for the instruction set.
+        workspace.is_scaled = match scaled {
+            Some(needed) => self.forward_scaled(isa, rows, needed, workspace),
+            None => false,
+        };
+        if workspace.is_scaled {
+            return;
+        }
+        if scaled.is_some() {
+            workspace.keep_results();
+        }
+        self.forward_log(isa, rows, workspace);
+        if scaled.is_some() {
+            workspace.restore_certain(rows);
+        }
+    }
+
+    /// Runs every step and the root in log space.
+    #[inline(always)]
+    fn forward_log<I: Isa>(&self, isa: I, rows: TileRows<'_, E>, workspace: &mut Workspace<E>) {
+        let plan = self.plan;
+        let place = self.place(rows.tile);
+        workspace.fit_kept(plan, rows.tile, self.purpose);
         for index in 0..plan.steps.len() {
             self.forward_step(isa, place, rows, index, workspace);
         }
@@ -342,6 +371,10 @@ impl<'a, E: Element> Engine<'a, E> {
         Passed { first_row, signal, children }: Passed,
     ) {
         let Step::SumProduct(step) = &self.plan.steps[index] else { return };
+        if workspace.is_scaled {
+            self.reverse_scaled_sums(isa, place, index, workspace, quantities, children);
+            return;
+        }
         let Workspace { arena, flows, products, ratios, active, .. } = workspace;
         let linear_length = step.inputs as usize * place.tile;
         let sums_length = step.width as usize * place.tile;
@@ -367,6 +400,7 @@ impl<'a, E: Element> Engine<'a, E> {
                 continue;
             }
             let ratios = &mut ratios[..sums_length];
+            let values = SlotValues { values, scales: None };
             let work = Reverse { values, linear, sums, weights, children, ratios, products };
             sum_product::reverse(isa, &block, work, flows);
         }

@@ -12,6 +12,7 @@ use crate::constants::Constants;
 use crate::engine::{Engine, Entrances};
 use crate::kernels::dropout::Dropping;
 use crate::kernels::input::TileRows;
+use crate::kernels::scaled::root::Needed;
 use crate::simd::{Element, Level, Real};
 use crate::workspace::{MAX_TILE, Purpose, TILE_STEP, Workspace};
 use crate::{Rows, RunError, Statistics};
@@ -178,8 +179,10 @@ impl<E: Number> Executable<E> {
         purpose: Purpose,
         statistics: Statistics,
         dropping: Dropping<'a>,
+        scaled: Option<Needed>,
     ) -> Engine<'a, E> {
-        Engine { plan: &self.plan, constants: &self.constants, statistics, dropping, purpose }
+        let (plan, constants) = (&self.plan, &self.constants);
+        Engine { plan, constants, statistics, dropping, purpose, scaled }
     }
 
     /// Calls `run` with a workspace that no other call uses at the same time.

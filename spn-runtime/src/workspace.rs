@@ -2,6 +2,7 @@
 
 use spn_ir::plan::{Plan, Step};
 
+use crate::engine::scaled::most_terms;
 use crate::simd::Element;
 
 /// The widest tile: how many samples run through the plan together.
@@ -27,6 +28,8 @@ pub(crate) struct Workspace<E> {
     pub(crate) input_flows: Vec<E>,
     /// Rows of products, then linear values.
     pub(crate) products: Vec<E>,
+    /// Linear inputs and outputs of one block, for its reverse step in scaled arithmetic.
+    pub(crate) linear: Vec<E>,
     /// Rows of ratios flow / value.
     pub(crate) ratios: Vec<E>,
     /// Units of a sum block that have a flow.
@@ -35,6 +38,20 @@ pub(crate) struct Workspace<E> {
     pub(crate) maximum: Vec<E>,
     /// 1 for each sample all of whose inputs are log 1, else 0.
     pub(crate) nothing_observed: Vec<E>,
+    /// Exponents and bounds of the slots in scaled arithmetic, two rows for each.
+    pub(crate) scales: Vec<E>,
+    /// Common exponents of the inputs of a block.
+    pub(crate) exponents: Vec<E>,
+    /// Bounds of the inputs of a block.
+    pub(crate) bounds: Vec<E>,
+    /// Exponents and bounds of the terms of a block.
+    pub(crate) each_term: Vec<E>,
+    /// 1 for each sample whose results are certain.
+    pub(crate) certain: Vec<E>,
+    /// Joints and log-likelihoods while a tile runs again.
+    pub(crate) kept_results: Vec<E>,
+    /// Whether the tile ran in scaled arithmetic.
+    pub(crate) is_scaled: bool,
     /// Root: weighted children, log.
     pub(crate) joints: Vec<E>,
     /// Root: derivative of the objective with respect to each joint.
@@ -60,7 +77,7 @@ impl<E: Element> Workspace<E> {
         let joints = plan.root.inputs as usize;
         let rows = match purpose {
             Purpose::Inference => plan.inference.rows,
-            Purpose::Flows => plan.training.rows,
+            Purpose::Flows => slot_rows(plan) as u32,
         };
         grow(&mut self.inputs, inputs * tile);
         grow(&mut self.mean, tile);
@@ -70,12 +87,25 @@ impl<E: Element> Workspace<E> {
         grow(&mut self.ratios, widest * tile);
         grow(&mut self.maximum, tile);
         grow(&mut self.nothing_observed, tile);
+        grow(&mut self.scales, 2 * plan.slots.len() * tile);
+        grow(&mut self.exponents, tile);
+        grow(&mut self.bounds, tile);
+        grow(&mut self.each_term, 2 * most_terms(plan) * tile);
+        grow(&mut self.certain, tile);
         grow(&mut self.joints, joints * tile);
         grow(&mut self.total, tile);
         if purpose == Purpose::Flows {
+            grow(&mut self.linear, (widest_inputs + widest) * tile);
             grow(&mut self.flows, slot_rows(plan) * tile);
             grow(&mut self.input_flows, inputs * tile);
             grow(&mut self.seeds, joints * tile);
+        }
+    }
+
+    /// Makes room for what sums keep for the reverse pass in log space.
+    pub(crate) fn fit_kept(&mut self, plan: &Plan, tile: usize, purpose: Purpose) {
+        if purpose == Purpose::Flows {
+            grow(&mut self.arena, plan.training.rows as usize * tile);
         }
     }
 }

@@ -8,10 +8,12 @@
 
 mod display;
 mod memory_text;
+mod numbers;
 mod verify;
 
 #[cfg(test)]
 pub(crate) use verify::tests::sample as sample_plan;
+pub use numbers::Numbers;
 pub use verify::{Place, PlanError};
 
 use serde::{Deserialize, Serialize};
@@ -49,6 +51,8 @@ pub struct Plan {
     pub tables: Vec<PickTable>,
     /// Rows of each slot.
     pub slots: Vec<u32>,
+    /// How the values of each slot are represented.
+    pub numbers: Vec<Numbers>,
     /// The forward pass in order, without the root.
     pub steps: Vec<Step>,
     /// The last sum.

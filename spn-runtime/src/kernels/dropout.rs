@@ -37,6 +37,11 @@ impl std::fmt::Debug for Dropping<'_> {
 }
 
 impl Dropping<'_> {
+    /// Whether everything is kept.
+    pub(crate) fn is_off(&self) -> bool {
+        matches!(self, Self::Off)
+    }
+
     fn noise(seed: u64, step: u64, dropout: &Dropout, row: usize, unit: u32) -> f64 {
         let index = u64::from(dropout.first) + u64::from(unit) * u64::from(dropout.stride);
         uniform_at(seed, dropout.stream, step, (row as u64) << 32 | index)

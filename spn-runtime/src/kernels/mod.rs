@@ -9,6 +9,7 @@ pub(crate) mod input;
 pub(crate) mod leaf;
 pub(crate) mod product;
 pub(crate) mod root;
+pub(crate) mod scaled;
 pub(crate) mod selection;
 pub(crate) mod sum_product;
 

@@ -17,6 +17,7 @@
 use spn_ir::plan::{SlotId, SumProductStep};
 
 use super::product::{gather, scatter};
+use super::scaled::SlotValues;
 use super::{LOG_ZERO, Place};
 use crate::constants::BlockWeights;
 use crate::simd::gemm::{Shape, product};
@@ -37,7 +38,7 @@ pub(crate) struct Block<'a, E> {
 }
 
 impl<E: Element> Block<'_, E> {
-    fn inputs(&self) -> usize {
+    pub(super) fn inputs(&self) -> usize {
         self.step.inputs as usize
     }
 
@@ -58,7 +59,7 @@ impl<E: Element> Block<'_, E> {
     }
 
     /// The log value of input `input` for one sample, computed again from the factors.
-    fn input_value(&self, values: &[E], input: usize, sample: usize) -> f64 {
+    fn input_value(&self, values: SlotValues<'_, E>, input: usize, sample: usize) -> f64 {
         let (mut row, mut first) = (input, 0);
         for term in &self.step.terms {
             let count = term.factors as usize;
@@ -67,7 +68,7 @@ impl<E: Element> Block<'_, E> {
                 return factors
                     .map(|(index, &factor)| {
                         let picked = term.pick.row(self.place.tables, index, row);
-                        values[self.place.at(factor, picked) + sample].to_f64()
+                        values.log(self.place, factor, picked, sample)
                     })
                     .sum();
             }
@@ -79,6 +80,7 @@ impl<E: Element> Block<'_, E> {
 
     /// `x_i + ln w[i, o]` of every input for one sample.
     pub(super) fn weighted_inputs(&self, values: &[E], unit: usize, sample: usize) -> Vec<f64> {
+        let values = SlotValues { values, scales: None };
         (0..self.inputs())
             .map(|input| {
                 let weight = self.weights[input * self.width() + unit].to_f64();
@@ -226,8 +228,8 @@ pub(crate) fn log_sum_exp(values: &[f64]) -> f64 {
 
 /// What the forward pass left for a block's reverse step, and where results go.
 pub(crate) struct Reverse<'a, E> {
-    /// Log values of the slots.
-    pub(crate) values: &'a [E],
+    /// Values of the slots.
+    pub(crate) values: SlotValues<'a, E>,
     /// `v_i`, rows of inputs.
     pub(crate) linear: &'a [E],
     /// `s_o`, rows of outputs.
@@ -330,9 +332,13 @@ fn reverse_uncertain<E: Element>(
     for unit in 0..block.width() {
         for sample in 0..tile {
             let at = unit * tile + sample;
-            let (flow, value) = (flows[start + at].to_f64(), work.values[start + at].to_f64());
+            let flow = flows[start + at].to_f64();
             // `>=` is false for NaN too, but sums are never NaN.
-            if work.sums[at] >= E::MIN_CERTAIN || flow == 0.0 || value < LOG_ZERO {
+            if work.sums[at] >= E::MIN_CERTAIN || flow == 0.0 {
+                continue;
+            }
+            let value = work.values.log(block.place, block.output, unit, sample);
+            if value < LOG_ZERO {
                 continue;
             }
             for input in 0..block.inputs() {

@@ -14,6 +14,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::kernels::scaled::root::Needed;
 use crate::RunError;
 use crate::error::{check_length, require};
 use crate::simd::Element;
@@ -39,6 +40,14 @@ pub enum Objective {
 }
 
 impl Objective {
+    /// Which results of the root it looks at: all joints where one may be far below the others.
+    pub(crate) fn needed(self) -> Needed {
+        match self {
+            Self::Generative => Needed::Total,
+            Self::Joint | Self::Discriminative | Self::Hybrid { .. } => Needed::Joints,
+        }
+    }
+
     /// The name users write.
     #[must_use]
     pub fn name(self) -> &'static str {

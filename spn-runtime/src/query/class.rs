@@ -2,6 +2,7 @@
 
 use crate::executable::Number;
 use crate::kernels::dropout::Dropping;
+use crate::kernels::scaled::root::Needed;
 use crate::simd::Real;
 use crate::workspace::Purpose;
 use crate::{Executable, Rows, RunError, Statistics};
@@ -36,7 +37,7 @@ impl<E: Number> Executable<E> {
         rows.check_columns(self.plan().variables as usize)?;
         let classes = self.classes();
         let mut out = vec![E::ZERO; rows.len() * classes];
-        let engine = self.engine(Purpose::Inference, Statistics::Observed, Dropping::Off);
+        let engine = self.engine(Purpose::Inference, Statistics::Observed, Dropping::Off, Some(Needed::Joints));
         self.for_each_tile(rows, &mut out, classes, |part, workspace, out| {
             E::forward(&engine, self.level(), part, workspace);
             for (sample, out) in out.chunks_exact_mut(classes).enumerate() {

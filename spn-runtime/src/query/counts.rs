@@ -134,7 +134,9 @@ impl<E: Number> Executable<E> {
         let roles = roles(self.plan())?;
         let lengths = self.quantities().iter().zip(&roles);
         let lengths: Vec<usize> = lengths.map(|(q, role)| q.len() * role.planes()).collect();
-        let engine = self.engine(Purpose::Flows, options.statistics, options.dropping);
+        // Rules that select one input compare logarithms.
+        let needed = matches!(rule, Rule::Soft).then(|| options.objective.needed());
+        let engine = self.engine(Purpose::Flows, options.statistics, options.dropping, needed);
         self.install(|| {
             groups.run(
                 rows.len(),

@@ -159,7 +159,9 @@ impl<E: Number> Executable<E> {
         group: &mut Sums<E>,
         inputs: &mut [E],
     ) {
-        let engine = self.engine(Purpose::Flows, options.statistics, options.dropping);
+        let needed = options.objective.needed();
+        let engine =
+            self.engine(Purpose::Flows, options.statistics, options.dropping, Some(needed));
         let part = tile_rows(rows, tile.tile, tile.number);
         let share = 1.0 / rows.len() as f64;
         let weight = |sample: usize| {

@@ -3,6 +3,7 @@
 use crate::error::check_length;
 use crate::executable::Number;
 use crate::kernels::dropout::Dropping;
+use crate::kernels::scaled::root::Needed;
 use crate::workspace::Purpose;
 use crate::{Executable, Rows, RunError, Statistics};
 
@@ -31,7 +32,7 @@ impl<E: Number> Executable<E> {
     ) -> Result<(), RunError> {
         rows.check_columns(self.plan().variables as usize)?;
         check_length("the output", out.len(), rows.len())?;
-        let engine = self.engine(Purpose::Inference, statistics, Dropping::Off);
+        let engine = self.engine(Purpose::Inference, statistics, Dropping::Off, Some(Needed::Total));
         self.for_each_tile(rows, out, 1, |part, workspace, out| {
             E::forward(&engine, self.level(), part, workspace);
             out.copy_from_slice(&workspace.total[..out.len()]);

@@ -33,7 +33,7 @@ impl<E: Number> Executable<E> {
     ) -> Result<Vec<E>, RunError> {
         let units = self.output_units(rows)?;
         let mut out = vec![E::ZERO; rows.len() * units];
-        let engine = self.engine(Purpose::Inference, statistics, Dropping::Off);
+        let engine = self.engine(Purpose::Inference, statistics, Dropping::Off, None);
         self.for_each_tile(rows, &mut out, units, |part, workspace, out| {
             E::forward(&engine, self.level(), part, workspace);
             let offsets = &self.plan().inference.offsets;
@@ -73,7 +73,7 @@ impl<E: Number> Executable<E> {
         take: impl Fn(usize, &Workspace<E>, &mut [T]) + Sync,
     ) -> Result<(), RunError> {
         let rule = options.counting.rule(Draws { seed: options.seed, step: 0 })?;
-        let engine = self.engine(Purpose::Flows, options.statistics, Dropping::Off);
+        let engine = self.engine(Purpose::Flows, options.statistics, Dropping::Off, None);
         self.for_each_tile(rows, out, each, |part, workspace, out| {
             E::forward(&engine, self.level(), part, workspace);
             let length = self.classes() * part.tile;

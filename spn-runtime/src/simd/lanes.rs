@@ -50,6 +50,14 @@ pub trait Real:
     /// a weight near 0 may overflow; kept finite, it vanishes when it is multiplied by the weight.
     const STEEPEST: Self;
 
+    /// The exponent to which scaled blocks are normalised: 2^30 or 2^240. The products of four
+    /// such blocks do not overflow, and what is flushed to zero is smaller by as much.
+    const BLOCK_EXPONENT: i32;
+    /// The largest exponent of a finite number: 127 or 1023.
+    const LARGEST_EXPONENT: i32;
+    /// The smallest positive normal number.
+    const SMALLEST_NORMAL: Self;
+
     /// Rounds to this type.
     fn from_f64(value: f64) -> Self;
     /// Widens; exact.
@@ -65,7 +73,7 @@ pub trait Real:
 }
 
 macro_rules! real {
-    ($real:ident, $min_certain:expr, $steepest:expr) => {
+    ($real:ident, $min_certain:expr, $steepest:expr, $block:expr) => {
         impl Real for $real {
             const ZERO: Self = 0.0;
             const ONE: Self = 1.0;
@@ -74,6 +82,9 @@ macro_rules! real {
             const EPSILON: Self = $real::EPSILON;
             const MIN_CERTAIN: Self = $min_certain;
             const STEEPEST: Self = $steepest;
+            const BLOCK_EXPONENT: i32 = $block;
+            const LARGEST_EXPONENT: i32 = $real::MAX_EXP - 1;
+            const SMALLEST_NORMAL: Self = $real::MIN_POSITIVE;
 
             #[inline(always)]
             fn from_f64(value: f64) -> Self {
@@ -104,8 +115,8 @@ macro_rules! real {
 }
 
 // Powers of two by their bits: the biased exponent, shifted over the mantissa.
-real!(f32, f32::from_bits((127 - 90) << 23), f32::from_bits((127 + 116) << 23));
-real!(f64, f64::from_bits((1023 - 900) << 52), f64::from_bits((1023 + 1000) << 52));
+real!(f32, f32::from_bits((127 - 90) << 23), f32::from_bits((127 + 116) << 23), 30);
+real!(f64, f64::from_bits((1023 - 900) << 52), f64::from_bits((1023 + 1000) << 52), 240);
 
 /// A number that has a lane type in every instruction set; what kernels are generic over.
 pub trait Element: Real {

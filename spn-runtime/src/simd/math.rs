@@ -20,18 +20,40 @@ pub fn exp<L: Lanes>(isa: L::Isa, x: L) -> L {
     let constant = |value| L::splat(isa, value);
     // In this order NaN survives on x86.
     let x = constant(L::Elem::EXP_OVERFLOW).min(x);
+    let (power, n) = exp_parts(isa, x);
+    let lowest = constant(L::Elem::EXP_LOWEST);
+    x.select_lt(lowest, constant(L::Elem::ZERO), power.mul(n.pow2()))
+}
+
+/// `exp(x) · 2^-exponent` for a whole `exponent` between -1.5e6 and 1.5e6; as exact as [`exp`],
+/// however large or small the exponential alone would be.
+///
+/// Results below half the smallest normal number are zero, minus infinity gives zero; results that
+/// are too large are infinite. NaN gives NaN on x86 and an arbitrary number elsewhere.
+#[inline(always)]
+pub fn exp_scaled<L: Lanes>(isa: L::Isa, x: L, exponent: L) -> L {
+    let constant = |value: f64| L::splat(isa, L::Elem::from_f64(value));
+    // In this order NaN survives on x86. Further out results are zero or infinite for every
+    // exponent.
+    let (power, n) = exp_parts(isa, constant(2e6).min(constant(-2e6).max(x)));
+    let most = constant(f64::from(L::Elem::LARGEST_EXPONENT));
+    let n = most.add(constant(1.0)).min(constant(0.0).sub(most).max(n.sub(exponent)));
+    power.mul(n.pow2())
+}
+
+/// `(exp r, n)` with `x = n ln 2 + r` and |r| <= ln 2 / 2.
+#[inline(always)]
+fn exp_parts<L: Lanes>(isa: L::Isa, x: L) -> (L, L) {
+    let constant = |value| L::splat(isa, value);
     let round = constant(L::Elem::ROUND);
-    // x = n ln 2 + r with |r| <= ln 2 / 2. ln 2 is taken in two parts, so that r is exact
-    // enough without fused operations too.
+    // ln 2 is taken in two parts, so that r is exact enough without fused operations too.
     let n = x.mul_add(constant(L::Elem::LOG2_E), round).sub(round);
     let r = n.mul_add(constant(-L::Elem::LN_2_HIGH), x);
     let r = n.mul_add(constant(-L::Elem::LN_2_LOW), r);
     let square = r.mul(r);
     let tail = polynomial(isa, L::Elem::EXP_POLYNOMIAL, r, square);
     // 1 is added last: its rounding is then the only one that counts.
-    let power = tail.mul_add(square, r).add(constant(L::Elem::ONE));
-    let lowest = constant(L::Elem::EXP_LOWEST);
-    x.select_lt(lowest, constant(L::Elem::ZERO), power.mul(n.pow2()))
+    (tail.mul_add(square, r).add(constant(L::Elem::ONE)), n)
 }
 
 /// The natural logarithm of `x`.

@@ -4,7 +4,7 @@ use smallvec::smallvec;
 
 use super::*;
 use crate::plan::{
-    DropoutStep, LeafInstance, LeafKernel, LeafStep, Memory, Pick, ProductStep, ReverseStep, Root,
+    DropoutStep, LeafInstance, LeafKernel, LeafStep, Memory, Numbers, Pick, ProductStep, ReverseStep, Root,
     SumInstance, SumProductStep, Term,
 };
 use crate::{
@@ -40,6 +40,7 @@ pub(crate) fn sample() -> Plan {
         quantities,
         tables: vec![PickTable { picks: vec![vec![1, 0], vec![0, 0]] }],
         slots: vec![2; 7],
+        numbers: vec![Numbers::Scaled; 7],
         steps: steps(),
         root: Root {
             terms: vec![Term { rows: 2, factors: 2, pick: Pick::Same }],

@@ -1,0 +1,195 @@
+//! Gathering: the rows of all terms of a sum, linear, with one common exponent for each sample.
+//!
+//! In: factors, scaled or logarithms. Out: rows of products, the common exponents and bounds.
+//! Terms have exponents of their own first; then all are brought to the largest.
+
+use spn_ir::plan::{SlotId, Term};
+
+use super::multiply::{Factors, multiply_few, multiply_many};
+use super::normalise::{exponentiate, exponents_of_logs};
+use super::{Scales, nothing, power_of_two};
+use crate::kernels::{Place, product};
+use crate::simd::{Element, Isa, Lanes, LanesOf};
+
+/// How many factors are multiplied at once: their largest values together do not overflow.
+pub(super) const FEW: usize = 4;
+
+/// What is gathered.
+#[derive(Clone, Copy)]
+pub(crate) struct Terms<'a> {
+    pub(crate) place: Place<'a>,
+    pub(crate) terms: &'a [Term],
+    /// Those of all terms in order.
+    pub(crate) factors: &'a [SlotId],
+}
+
+/// Where it goes.
+pub(crate) struct Gathered<'a, E> {
+    /// The rows of all terms.
+    pub(crate) rows: &'a mut [E],
+    /// The common exponents.
+    pub(crate) exponents: &'a mut [E],
+    /// The largest bounds.
+    pub(crate) bounds: &'a mut [E],
+    /// Scratch: two rows for each term.
+    pub(crate) each: &'a mut [E],
+}
+
+/// How the rows of a term are made.
+enum Kind {
+    /// Logarithms are added, then exponentiated.
+    Logs,
+    /// Few scaled factors are multiplied once all exponents are known.
+    Few,
+    /// Many are multiplied at once with normalisations in between.
+    Many,
+}
+
+fn kind<E: Element>(factors: &[SlotId], scales: &Scales<'_, E>) -> Kind {
+    match factors {
+        [] => Kind::Logs,
+        [first, ..] if scales.is_log(*first) => Kind::Logs,
+        factors if factors.len() <= FEW => Kind::Few,
+        _ => Kind::Many,
+    }
+}
+
+impl<'a> Terms<'a> {
+    /// The terms with their factors and their rows.
+    #[inline(always)]
+    fn iter(self) -> impl Iterator<Item = (&'a Term, &'a [SlotId], std::ops::Range<usize>)> {
+        let (mut factors, mut first) = (self.factors, 0);
+        self.terms.iter().map(move |term| {
+            let (own, others) = factors.split_at(term.factors as usize);
+            let rows = first..first + term.rows as usize * self.place.tile;
+            factors = others;
+            first = rows.end;
+            (term, own, rows)
+        })
+    }
+
+    /// Gathers everything.
+    #[inline(always)]
+    pub(crate) fn gather<I: Isa, E: Element>(
+        self,
+        isa: I,
+        values: &[E],
+        scales: &Scales<'_, E>,
+        out: Gathered<'_, E>,
+    ) {
+        let (place, tile) = (self.place, self.place.tile);
+        let Gathered { rows, exponents, bounds, each } = out;
+        if let [term] = self.terms {
+            let source = Factors { place, term, factors: self.factors, values };
+            prepare(isa, source, scales, rows, exponents, bounds);
+            match kind(self.factors, scales) {
+                Kind::Logs => exponentiate(isa, tile, rows, exponents),
+                Kind::Few => multiply_few(isa, source, None, rows),
+                Kind::Many => {}
+            }
+            return;
+        }
+        exponents.fill(nothing());
+        for ((term, factors, range), each) in self.iter().zip(each.chunks_exact_mut(2 * tile)) {
+            let source = Factors { place, term, factors, values };
+            let (own, bounds) = each.split_at_mut(tile);
+            prepare(isa, source, scales, &mut rows[range], own, bounds);
+            raise(isa, own, exponents);
+        }
+        bounds.fill(E::SMALLEST_NORMAL);
+        for ((term, factors, range), each) in self.iter().zip(each.chunks_exact_mut(2 * tile)) {
+            let source = Factors { place, term, factors, values };
+            let (own, bound) = each.split_at_mut(tile);
+            let rows = &mut rows[range];
+            // From here on the scratch has the factors that bring the term to the common exponents.
+            align(isa, own, exponents);
+            match kind(factors, scales) {
+                Kind::Logs => exponentiate(isa, tile, rows, exponents),
+                Kind::Few => multiply_few(isa, source, Some(own), rows),
+                Kind::Many => rows.chunks_exact_mut(tile).for_each(|row| {
+                    multiply_row(isa, own, row);
+                }),
+            }
+            multiply_row(isa, own, bound);
+            raise(isa, bound, bounds);
+        }
+    }
+}
+
+/// Exponents and bounds of one term, and its rows unless they wait for the common exponents.
+#[inline(always)]
+fn prepare<I: Isa, E: Element>(
+    isa: I,
+    source: Factors<'_, E>,
+    scales: &Scales<'_, E>,
+    rows: &mut [E],
+    exponents: &mut [E],
+    bounds: &mut [E],
+) {
+    let Factors { place, term, factors, values } = source;
+    match kind(factors, scales) {
+        Kind::Logs => {
+            product::gather(isa, place, term, factors, values, rows);
+            exponents_of_logs(isa, place.tile, rows, exponents);
+            bounds.fill(E::SMALLEST_NORMAL);
+        }
+        Kind::Few => add_scales(isa, factors, scales, exponents, bounds),
+        Kind::Many => multiply_many(isa, source, scales, rows, exponents, bounds),
+    }
+}
+
+/// Exponents and bounds of the product of a few factors, after the constant of
+/// [`multiply_few`].
+#[inline(always)]
+pub(super) fn add_scales<I: Isa, E: Element>(
+    isa: I,
+    factors: &[SlotId],
+    scales: &Scales<'_, E>,
+    exponents: &mut [E],
+    bounds: &mut [E],
+) {
+    let lanes = LanesOf::<I, E>::N;
+    let others = factors.len().saturating_sub(1) as f64;
+    let shift = others * f64::from(E::BLOCK_EXPONENT);
+    let shift = LanesOf::<I, E>::splat(isa, E::from_f64(shift));
+    let growth = LanesOf::<I, E>::splat(isa, E::from_f64(others.exp2()));
+    let least = LanesOf::<I, E>::splat(isa, E::SMALLEST_NORMAL);
+    for start in (0..exponents.len()).step_by(lanes) {
+        let (mut exponent, mut bound) = (shift, LanesOf::<I, E>::splat(isa, E::ZERO));
+        for &factor in factors {
+            exponent = exponent.add(LanesOf::<I, E>::load(isa, &scales.exponents(factor)[start..]));
+            bound = bound.add(LanesOf::<I, E>::load(isa, &scales.bounds(factor)[start..]));
+        }
+        exponent.store(&mut exponents[start..]);
+        bound.mul_add(growth, least).store(&mut bounds[start..]);
+    }
+}
+
+/// `largest = max(largest, row)`
+#[inline(always)]
+fn raise<I: Isa, E: Element>(isa: I, row: &[E], largest: &mut [E]) {
+    let lanes = LanesOf::<I, E>::N;
+    for (row, largest) in row.chunks_exact(lanes).zip(largest.chunks_exact_mut(lanes)) {
+        let row = LanesOf::<I, E>::load(isa, row);
+        row.max(LanesOf::<I, E>::load(isa, largest)).store(largest);
+    }
+}
+
+/// `own ← 2^(own - common)`
+#[inline(always)]
+fn align<I: Isa, E: Element>(isa: I, own: &mut [E], common: &[E]) {
+    let lanes = LanesOf::<I, E>::N;
+    for (own, common) in own.chunks_exact_mut(lanes).zip(common.chunks_exact(lanes)) {
+        let difference = LanesOf::<I, E>::load(isa, own).sub(LanesOf::<I, E>::load(isa, common));
+        power_of_two::<I, E>(isa, difference).store(own);
+    }
+}
+
+/// `row ← row · factors`
+#[inline(always)]
+fn multiply_row<I: Isa, E: Element>(isa: I, factors: &[E], row: &mut [E]) {
+    let lanes = LanesOf::<I, E>::N;
+    for (factor, row) in factors.chunks_exact(lanes).zip(row.chunks_exact_mut(lanes)) {
+        LanesOf::<I, E>::load(isa, factor).mul(LanesOf::<I, E>::load(isa, row)).store(row);
+    }
+}
