@@ -12,7 +12,8 @@ use spn_ir::plan::{Numbers, Root, SlotId, Step, Term};
 /// The representation of each of `slots` slots.
 #[must_use]
 pub fn run(steps: &[Step], slots: usize, root: &Root) -> Vec<Numbers> {
-    let mut choice = Choice { leaf: vec![false; slots], alike: UnionFind::new(slots), mixed: vec![] };
+    let mut choice =
+        Choice { leaf: vec![false; slots], alike: UnionFind::new(slots), mixed: vec![] };
     for step in steps {
         match step {
             Step::Leaf(step) => {

@@ -13,7 +13,7 @@ use spn_ir::plan::{LeafKernel, LeafStep, Plan, Step};
 use spn_ir::{Formula, LocationScale, ParameterId, Quantity, Slice};
 
 use crate::Number;
-use crate::simd::gemm::{pack, packed_len};
+use crate::simd::gemm::{pack, pack_transposed, packed_len};
 use crate::simd::math::exp;
 use crate::simd::{Element, Isa, Lanes, LanesOf, Level, Real, dispatch};
 
@@ -127,8 +127,8 @@ impl<E: Number> Constants<E> {
         let packed = jobs.into_par_iter().with_min_len(8).map(|((matrix, forward), reverse)| {
             let Matrix { slice, inputs, outputs, .. } = *matrix;
             let weights = part(quantities, slice, inputs * outputs);
-            pack(inputs, outputs, |i, o| weights[i * outputs + o], forward);
-            pack(outputs, inputs, |o, i| weights[i * outputs + o], reverse);
+            pack(inputs, outputs, weights, forward);
+            pack_transposed(inputs, outputs, weights, reverse);
             WeightSums::new(weights, outputs)
         });
         packed.collect_into_vec(&mut self.sums);

@@ -11,9 +11,9 @@ mod memory_text;
 mod numbers;
 mod verify;
 
+pub use numbers::Numbers;
 #[cfg(test)]
 pub(crate) use verify::tests::sample as sample_plan;
-pub use numbers::Numbers;
 pub use verify::{Place, PlanError};
 
 use serde::{Deserialize, Serialize};

@@ -14,7 +14,7 @@
 //! derivative with respect to weight `[i, o]` is `Σ_samples v_i g_o`: two matrix products, no
 //! transcendental function. A unit of value log 0 has flow 0.
 
-use spn_ir::plan::{SlotId, SumProductStep};
+use spn_ir::plan::{Pick, SlotId, SumProductStep};
 
 use super::product::{gather, scatter};
 use super::scaled::SlotValues;
@@ -264,13 +264,72 @@ pub(crate) fn reverse<I: Isa, E: Element>(
     if work.children {
         let shape = Shape { inputs: outputs, outputs: inputs, tile };
         product(isa, shape, block.packed.packed_reverse, work.ratios, work.products);
-        multiply(isa, work.linear, work.products);
     }
-    if uncertain {
-        reverse_uncertain(block, &mut work, start, flows);
+    if !uncertain {
+        if work.children {
+            scatter_products(isa, block, work.linear, work.products, flows);
+        }
+        return;
     }
+    multiply(isa, work.linear, work.products);
+    reverse_uncertain(block, &mut work, start, flows);
     if work.children {
         scatter_terms(isa, block, work.products, flows);
+    }
+}
+
+/// Gives the flow `linear[i] · factors[i]` of each input to the factors of its product.
+#[inline(always)]
+fn scatter_products<I: Isa, E: Element>(
+    isa: I,
+    block: &Block<'_, E>,
+    linear: &[E],
+    factors: &mut [E],
+    flows: &mut [E],
+) {
+    let tile = block.place.tile;
+    let (mut linear, mut rows, mut slots) = (linear, factors, block.factors);
+    for term in &block.step.terms {
+        let (term_rows, rest) = rows.split_at_mut(term.rows as usize * tile);
+        let (term_linear, others) = linear.split_at(term.rows as usize * tile);
+        let (term_slots, other_slots) = slots.split_at(term.factors as usize);
+        match (&term.pick, term_slots) {
+            (Pick::Same, &[a]) => {
+                scatter_same(isa, block.place, [a], (term_linear, term_rows), flows)
+            }
+            (Pick::Same, &[a, b]) => {
+                scatter_same(isa, block.place, [a, b], (term_linear, term_rows), flows);
+            }
+            (Pick::Same, &[a, b, c, d]) => {
+                scatter_same(isa, block.place, [a, b, c, d], (term_linear, term_rows), flows);
+            }
+            _ => {
+                multiply(isa, term_linear, term_rows);
+                scatter(isa, block.place, term, term_slots, term_rows, flows);
+            }
+        }
+        (linear, rows, slots) = (others, rest, other_slots);
+    }
+}
+
+/// One pass over the rows of an element-wise product: the flows never leave the registers.
+#[inline(always)]
+fn scatter_same<I: Isa, E: Element, const FACTORS: usize>(
+    isa: I,
+    place: Place<'_>,
+    slots: [SlotId; FACTORS],
+    (linear, factors): (&[E], &[E]),
+    flows: &mut [E],
+) {
+    let lanes = LanesOf::<I, E>::N;
+    let starts = slots.map(|slot| place.at(slot, 0));
+    let pairs = linear.chunks_exact(lanes).zip(factors.chunks_exact(lanes));
+    for (index, (linear, factor)) in pairs.enumerate() {
+        let flow = LanesOf::<I, E>::load(isa, linear).mul(LanesOf::<I, E>::load(isa, factor));
+        for start in starts {
+            let target = &mut flows[start + index * lanes..];
+            LanesOf::<I, E>::load(isa, target).add(flow).store(target);
+        }
     }
 }
 

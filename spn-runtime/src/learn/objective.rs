@@ -14,9 +14,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::kernels::scaled::root::Needed;
 use crate::RunError;
 use crate::error::{check_length, require};
+use crate::kernels::scaled::root::Needed;
 use crate::simd::Element;
 
 /// What training minimises.

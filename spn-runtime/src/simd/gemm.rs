@@ -32,23 +32,49 @@ pub fn packed_len(inputs: usize, outputs: usize) -> usize {
     inputs * outputs
 }
 
-/// Packs the matrix `weight(input, output)` for [`product`].
+/// Packs the row-major matrix `weights[inputs, outputs]` for [`product`].
 ///
 /// # Panics
 ///
-/// If `packed` is not [`packed_len`] long.
-pub fn pack<E: Copy>(
-    inputs: usize,
-    outputs: usize,
-    weight: impl Fn(usize, usize) -> E,
-    packed: &mut [E],
-) {
-    assert_eq!(packed.len(), packed_len(inputs, outputs), "room for packed weights");
-    let mut slots = packed.iter_mut();
+/// If a slice is not [`packed_len`] long.
+pub fn pack<E: Copy>(inputs: usize, outputs: usize, weights: &[E], packed: &mut [E]) {
+    assert_eq!(weights.len(), packed_len(inputs, outputs), "weights to pack");
+    assert_eq!(packed.len(), weights.len(), "room for packed weights");
+    let mut rest = packed;
     for (first, rows) in panels(outputs) {
-        for input in 0..inputs {
-            for (output, slot) in (first..first + rows).zip(&mut slots) {
-                *slot = weight(input, output);
+        let (panel, others) = rest.split_at_mut(rows * inputs);
+        rest = others;
+        for (slots, weights) in panel.chunks_exact_mut(rows).zip(weights.chunks_exact(outputs)) {
+            slots.copy_from_slice(&weights[first..first + rows]);
+        }
+    }
+}
+
+/// Packs the transpose of the row-major matrix `weights[inputs, outputs]`: what comes out of
+/// [`product`] are its inputs.
+///
+/// # Panics
+///
+/// If a slice is not [`packed_len`] long.
+pub fn pack_transposed<E: Copy>(inputs: usize, outputs: usize, weights: &[E], packed: &mut [E]) {
+    assert_eq!(weights.len(), packed_len(inputs, outputs), "weights to pack");
+    assert_eq!(packed.len(), weights.len(), "room for packed weights");
+    let mut rest = packed;
+    for (first, rows) in panels(inputs) {
+        let (panel, others) = rest.split_at_mut(rows * outputs);
+        rest = others;
+        let weights = &weights[first * outputs..][..rows * outputs];
+        if rows == PANEL {
+            let [a, b, c, d] = std::array::from_fn(|row| &weights[row * outputs..][..outputs]);
+            let columns = a.iter().zip(b).zip(c).zip(d);
+            for (slots, (((a, b), c), d)) in panel.as_chunks_mut().0.iter_mut().zip(columns) {
+                *slots = [*a, *b, *c, *d];
+            }
+            continue;
+        }
+        for (output, slots) in panel.chunks_exact_mut(rows).enumerate() {
+            for (row, slot) in slots.iter_mut().enumerate() {
+                *slot = weights[row * outputs + output];
             }
         }
     }

@@ -31,7 +31,11 @@ impl Plan {
             tables: self.verify_tables()?,
         };
         verifier.slots()?;
-        Place::Outputs.equal("number of representations", self.numbers.len(), self.slots.len() as u64)?;
+        Place::Outputs.equal(
+            "number of representations",
+            self.numbers.len(),
+            self.slots.len() as u64,
+        )?;
         for (index, step) in self.steps.iter().enumerate() {
             verifier.step(Place::Step(index), step)?;
         }

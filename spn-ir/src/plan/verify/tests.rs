@@ -4,8 +4,8 @@ use smallvec::smallvec;
 
 use super::*;
 use crate::plan::{
-    DropoutStep, LeafInstance, LeafKernel, LeafStep, Memory, Numbers, Pick, ProductStep, ReverseStep, Root,
-    SumInstance, SumProductStep, Term,
+    DropoutStep, LeafInstance, LeafKernel, LeafStep, Memory, Numbers, Pick, ProductStep,
+    ReverseStep, Root, SumInstance, SumProductStep, Term,
 };
 use crate::{
     Constraint, Dropout, DropoutKind, Formula, LocationScale, Parameter, ParameterId, Parameters,

@@ -102,7 +102,11 @@ fn power_of_two<I: Isa, E: Element>(isa: I, x: LanesOf<I, E>) -> LanesOf<I, E> {
 /// A constant `2^x`, 0 below the range of exponents.
 #[inline(always)]
 fn constant_power<E: Element>(exponent: i32) -> E {
-    if exponent < 1 - E::LARGEST_EXPONENT { E::ZERO } else { E::from_f64(f64::from(exponent).exp2()) }
+    if exponent < 1 - E::LARGEST_EXPONENT {
+        E::ZERO
+    } else {
+        E::from_f64(f64::from(exponent).exp2())
+    }
 }
 
 /// Exponent of a block that is zero everywhere: so low that it is never the largest.

@@ -106,7 +106,8 @@ fn multiply_outer<I: Isa, E: Element>(
     rows: &mut [E],
 ) {
     let (lanes, tile) = (LanesOf::<I, E>::N, source.place.tile);
-    let block = |slot, rows: u32| &source.values[source.place.at(slot, 0)..][..rows as usize * tile];
+    let block =
+        |slot, rows: u32| &source.values[source.place.at(slot, 0)..][..rows as usize * tile];
     let (a, b) = (block(a, a_rows), block(b, b_rows));
     let constant = LanesOf::<I, E>::splat(isa, constant::<E>(2));
     for (a, out) in a.chunks_exact(tile).zip(rows.chunks_exact_mut(b.len())) {

@@ -66,7 +66,8 @@ pub(super) fn exponents_of_logs<I: Isa, E: Element>(
         let clamped = high.min(low.max(largest));
         let exponent = clamped.mul_add(LanesOf::<I, E>::splat(isa, E::LOG2_E), round).sub(target);
         let nothing = LanesOf::<I, E>::splat(isa, nothing());
-        largest.select_lt(constant(super::super::LOG_ZERO), nothing, exponent)
+        largest
+            .select_lt(constant(super::super::LOG_ZERO), nothing, exponent)
             .store(&mut exponents[start..]);
     }
 }

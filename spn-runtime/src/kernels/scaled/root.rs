@@ -73,11 +73,7 @@ pub(crate) fn forward<I: Isa, E: Element>(
 
 /// `ln v + k ln 2`. The exponents of both are added first: they are large and nearly cancel.
 #[inline(always)]
-fn log<I: Isa, E: Element>(
-    isa: I,
-    value: LanesOf<I, E>,
-    exponent: LanesOf<I, E>,
-) -> LanesOf<I, E> {
+fn log<I: Isa, E: Element>(isa: I, value: LanesOf<I, E>, exponent: LanesOf<I, E>) -> LanesOf<I, E> {
     let constant = |value| LanesOf::<I, E>::splat(isa, value);
     let (mantissa, own) = value.split_exponent();
     let exponent = exponent.add(own);

@@ -1,7 +1,7 @@
 //! Matrix products against sums in `f64`, for whole blocks and every kind of remainder.
 
 use super::{epsilon, noise, on_every_level, refuses};
-use crate::simd::gemm::{Shape, pack, packed_len, product, product_add};
+use crate::simd::gemm::{Shape, pack, pack_transposed, packed_len, product, product_add};
 use crate::simd::gradient::gradient_add;
 use crate::simd::{Element, Isa, Lanes, LanesOf};
 
@@ -39,7 +39,12 @@ fn check_products<I: Isa, E: Element>(isa: I) {
         let weights = numbers::<E>(inputs * outputs, 1);
         let values = numbers::<E>(inputs * tile, 2);
         let mut packed = vec![E::NAN; packed_len(inputs, outputs)];
-        pack(inputs, outputs, |input, output| weights[output * inputs + input], &mut packed);
+        pack_transposed(outputs, inputs, &weights, &mut packed);
+        let transposed = (0..inputs * outputs)
+            .map(|index| weights[index % outputs.max(1) * inputs + index / outputs.max(1)]);
+        let mut same = vec![E::NAN; packed_len(inputs, outputs)];
+        pack(inputs, outputs, &transposed.collect::<Vec<E>>(), &mut same);
+        assert!(same == packed, "{shape:?}");
         let mut out = vec![E::NAN; outputs * tile];
         product(isa, shape, &packed, &values, &mut out);
         let start = numbers::<E>(outputs * tile, 3);
