@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use rand::seq::SliceRandom;
 use rand::{Rng, RngExt};
-use spn_compiler::{Options, check, compile, fuse, memory, schedule, simplify};
+use spn_compiler::{Options, check, compile, fuse, memory, order, schedule, simplify};
 use spn_ir::layers::{BuildOptions, LayerError, Network};
 use spn_ir::{Circuit, CircuitBuilder, CircuitError, NodeId, Origin, Parameter, Slice};
 
@@ -114,14 +114,18 @@ fn report(name: &str, build: f64, circuit: &Circuit) {
     let (checked, check_time) = timed(|| check(circuit));
     let (simplified, simplify_time) = timed(|| simplify::run(circuit, &options));
     let (fused, fuse_time) = timed(|| fuse::run(simplified));
-    let (scheduled, schedule_time) = timed(|| schedule::run(&fused));
-    let (_, memory_time) = timed(|| memory::for_inference(&scheduled.steps, &scheduled.slots, &[]));
+    let (mut scheduled, schedule_time) = timed(|| schedule::run(&fused));
+    let last = fused.read_last();
+    let (order, order_time) = timed(|| order::run(&mut scheduled, &last, order::SMALL));
+    let kept = scheduled.slots_of(&last);
+    let (_, memory_time) =
+        timed(|| memory::for_inference(&scheduled.steps, &order, &scheduled.slots, &kept));
     let (plan, total) = timed(|| compile(circuit, &options));
     let rows = plan.as_ref().map_or(0, |plan| plan.inference.rows);
     println!(
         "{name:<28} {:>7} nodes {:>7} scopes {:>6} steps {rows:>7} rows | build {build:>7.1} check \
          {check_time:>6.1} simplify {simplify_time:>6.1} fuse {fuse_time:>6.1} schedule \
-         {schedule_time:>6.1} memory {memory_time:>6.1} | compile {total:>7.1} ms{}",
+         {schedule_time:>6.1} order {order_time:>6.1} memory {memory_time:>6.1} | compile {total:>7.1} ms{}",
         circuit.nodes.len(),
         circuit.scopes.len(),
         scheduled.steps.len(),

@@ -62,6 +62,15 @@ pub struct FusedTerm {
     pub factors: SmallVec<[NodeId; 4]>,
 }
 
+impl Fused {
+    /// The nodes whose values are read after the last operation: by the last sum or the caller.
+    #[must_use]
+    pub fn read_last(&self) -> Vec<NodeId> {
+        let factors = self.root.iter().flat_map(|term| &term.factors);
+        factors.chain(&self.outputs).copied().collect()
+    }
+}
+
 /// Decides which products are fused.
 #[must_use]
 pub fn run(simplified: Simplified) -> Fused {

@@ -5,7 +5,7 @@ use spn_ir::{Circuit, NodeId, NodeKind};
 
 use crate::fuse::{self, Fused};
 use crate::simplify;
-use crate::{CompileError, Options, check, memory, reverse, schedule};
+use crate::{CompileError, Options, check, memory, order, reverse, schedule};
 
 /// Everything between the circuit and the plan, for those who want to look at it.
 #[derive(Clone, Debug)]
@@ -68,12 +68,14 @@ fn run(circuit: &Circuit, options: &Options) -> Result<(Fused, Plan), CompileErr
     // Products move into the sums that read them, before shapes are compared.
     let fused = fuse::run(simplified);
     // Isomorphic operations share a step; from here on there are slots instead of nodes.
-    let schedule = schedule::run(&fused);
+    let mut schedule = schedule::run(&fused);
+    // Depth first, so that few rows are alive at a time.
+    let order = order::run(&mut schedule, &fused.read_last(), order::SMALL);
     let outputs = schedule.slots_of(&fused.outputs);
     let root = root(&fused, &schedule);
     // The root reads after the last step, so what it reads lives to the end.
     let kept = [root.factors.as_slice(), &outputs].concat();
-    let inference = memory::for_inference(&schedule.steps, &schedule.slots, &kept)?;
+    let inference = memory::for_inference(&schedule.steps, &order, &schedule.slots, &kept)?;
     let training = memory::for_training(&schedule.steps, &schedule.slots)?;
     let reverse = reverse::run(&schedule, &circuit.quantities, &circuit.parameters);
     let plan = Plan {
@@ -84,6 +86,7 @@ fn run(circuit: &Circuit, options: &Options) -> Result<(Fused, Plan), CompileErr
         tables: circuit.tables.clone(),
         slots: schedule.slots,
         steps: schedule.steps,
+        order,
         root,
         reverse,
         outputs,
