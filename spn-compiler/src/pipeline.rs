@@ -70,7 +70,7 @@ fn run(circuit: &Circuit, options: &Options) -> Result<(Fused, Plan), CompileErr
     // Isomorphic operations share a step; from here on there are slots instead of nodes.
     let mut schedule = schedule::run(&fused);
     // Depth first, so that few rows are alive at a time.
-    let order = order::run(&mut schedule, &fused.read_last(), order::SMALL);
+    let order = order::run(&mut schedule, &fused.read_last(), options.small_part);
     let outputs = schedule.slots_of(&fused.outputs);
     let root = root(&fused, &schedule);
     // The root reads after the last step, so what it reads lives to the end.

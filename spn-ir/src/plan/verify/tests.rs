@@ -235,7 +235,7 @@ fn contradictions_in_steps_are_found() {
 #[test]
 fn contradictions_in_the_order_are_found() {
     check(&[
-        (Place::Step(5), |p| drop(p.order.pop())),
+        (Place::Step(5), |p| p.order.truncate(6)),
         (Place::Step(0), |p| p.order.clear()),
         (Place::Run(0), |p| p.order[0].step = 6),
         (Place::Run(0), |p| p.order[0].first = 1),
