@@ -8,20 +8,24 @@
 //!   Ullman, *The generation of optimal code for arithmetic expressions*, 1970; with results of
 //!   different sizes Liu, *An application of generalized tree pebbling to sparse matrix
 //!   factorization*, 1987). On trees this is optimal. A block that is read several times is
-//!   computed where the walk first comes by; windows that overlap are walked in the order in which
-//!   they lie, so that old rows are left behind.
+//!   computed where the walk first comes by.
+//! * Where blocks share what they read, that which needs the fewest rows beyond those that are
+//!   there comes first: of dilated windows those whose centres are a dilation apart, not those that
+//!   lie next to each other.
 //! * A part of the network that fits into [`SMALL`] rows is run step by step: it stays in cache
 //!   anyway, and runs are longer.
 //!
-//! Should a network be so entangled that this needs more rows than step after step, then it is
-//! step after step.
+//! The rules contradict each other; the order with the fewest rows alive is taken. Should a network
+//! be so entangled that step after step needs fewer still, then it is step after step.
 
 mod permute;
+mod walk;
 
 use spn_ir::NodeId;
 use spn_ir::plan::{Run, SlotId, Step};
 
 use crate::schedule::Schedule;
+use walk::Choice;
 
 /// Rows of a part of the network that is run step by step: with 64 samples in single precision a
 /// quarter of the second-level cache of current processors.
@@ -33,14 +37,26 @@ pub const SMALL: u64 = 1024;
 pub fn run(schedule: &mut Schedule, last: &[NodeId], small: u64) -> Vec<Run> {
     let last = schedule.slots_of(last);
     let graph = Graph::new(&schedule.steps, &schedule.slots);
-    let order = graph.depth_first(&last, small);
-    let step_by_step = graph.step_by_step();
-    if graph.most_rows(&step_by_step, &last) < graph.most_rows(&order, &last) {
-        return graph.runs(&step_by_step);
-    }
+    let order = best_order(&graph, &last, small);
     let runs = graph.runs(&order);
     permute::run(schedule, &order);
     runs
+}
+
+/// The order with the fewest rows alive; of equally good ones the walk that looks for shared rows.
+fn best_order(graph: &Graph<'_>, last: &[SlotId], small: u64) -> Vec<SlotId> {
+    let step_by_step = graph.step_by_step();
+    if graph.rows.iter().map(|rows| u64::from(*rows)).sum::<u64>() <= small {
+        return step_by_step;
+    }
+    let needs = graph.needs();
+    let mut orders = vec![walk::depth_first(graph, &needs, last, small, Choice::ByNeed)];
+    if needs.iter().any(|need| need.shares) {
+        orders.push(walk::depth_first(graph, &needs, last, small, Choice::ByShared));
+    }
+    orders.push(step_by_step);
+    let most = |order: &Vec<SlotId>| graph.most_rows(order, last);
+    orders.into_iter().min_by_key(most).unwrap_or_default()
 }
 
 /// What the slots of a schedule are computed from.
@@ -58,15 +74,8 @@ struct Need {
     most: u64,
     /// All rows.
     total: u64,
-}
-
-/// What is left to do in a walk.
-#[derive(Clone, Copy)]
-enum Task {
-    /// Compute the slot and before that whatever it reads.
-    Visit(SlotId),
-    /// Compute the slot; what it reads is there.
-    Compute(SlotId),
+    /// Whether some of them are read several times.
+    shares: bool,
 }
 
 impl<'a> Graph<'a> {
@@ -85,30 +94,6 @@ impl<'a> Graph<'a> {
         self.steps[step as usize].reads(instance as usize)
     }
 
-    /// Slots in the order of a walk from the last ones, after what they read.
-    fn depth_first(&self, last: &[SlotId], small: u64) -> Vec<SlotId> {
-        if self.rows.iter().map(|rows| u64::from(*rows)).sum::<u64>() <= small {
-            return self.step_by_step();
-        }
-        let mut walk = Walk {
-            graph: self,
-            needs: self.needs(),
-            small,
-            seen: vec![false; self.rows.len()],
-            order: Vec::with_capacity(self.rows.len()),
-            tasks: Vec::new(),
-            sorted: Vec::new(),
-        };
-        walk.descend(last);
-        walk.finish();
-        // What nobody reads.
-        for slot in self.step_by_step() {
-            walk.visit(slot);
-            walk.finish();
-        }
-        walk.order
-    }
-
     /// Slots in the order in which steps write them.
     fn step_by_step(&self) -> Vec<SlotId> {
         (0..self.rows.len() as u32).map(SlotId).collect()
@@ -117,6 +102,7 @@ impl<'a> Graph<'a> {
     /// The needs of every slot. Slots are numbered after what they read.
     fn needs(&self) -> Vec<Need> {
         let mut needs = vec![Need::default(); self.rows.len()];
+        let readers = self.readers();
         let mut sorted = Vec::new();
         for slot in self.step_by_step() {
             sorted.clear();
@@ -124,15 +110,26 @@ impl<'a> Graph<'a> {
             self.sort(&mut sorted, &needs);
             let own = u64::from(self.rows[slot.index()]);
             let (mut most, mut total, mut results) = (0, own, 0);
+            let mut shares = readers[slot.index()] > 1;
             for read in &sorted {
                 let need = needs[read.index()];
                 most = need.most.saturating_add(results).max(most);
                 total = need.total.saturating_add(total);
+                shares |= need.shares;
                 results += u64::from(self.rows[read.index()]);
             }
-            needs[slot.index()] = Need { most: most.max(results + own), total };
+            needs[slot.index()] = Need { most: most.max(results + own), total, shares };
         }
         needs
+    }
+
+    /// How often each slot is read.
+    fn readers(&self) -> Vec<u32> {
+        let mut readers = vec![0; self.rows.len()];
+        for slot in self.step_by_step() {
+            self.reads(slot).iter().for_each(|read| readers[read.index()] += 1);
+        }
+        readers
     }
 
     /// Puts first what needs the most rows beyond its result.
@@ -143,10 +140,8 @@ impl<'a> Graph<'a> {
 
     /// The most rows that are alive at a time if slots are computed in this order.
     fn most_rows(&self, order: &[SlotId], last: &[SlotId]) -> u64 {
-        let mut left = vec![0_u32; self.rows.len()];
-        for slot in order.iter().flat_map(|slot| self.reads(*slot)).chain(last) {
-            left[slot.index()] += 1;
-        }
+        let mut left = self.readers();
+        last.iter().for_each(|slot| left[slot.index()] += 1);
         let (mut alive, mut most) = (0_u64, 0);
         for slot in order {
             alive += u64::from(self.rows[slot.index()]);
@@ -174,65 +169,5 @@ impl<'a> Graph<'a> {
             done[step as usize] += 1;
         }
         runs
-    }
-}
-
-/// A walk over the slots that were not seen yet.
-struct Walk<'a> {
-    graph: &'a Graph<'a>,
-    needs: Vec<Need>,
-    small: u64,
-    seen: Vec<bool>,
-    order: Vec<SlotId>,
-    tasks: Vec<Task>,
-    /// Scratch.
-    sorted: Vec<SlotId>,
-}
-
-impl Walk<'_> {
-    fn finish(&mut self) {
-        while let Some(task) = self.tasks.pop() {
-            match task {
-                Task::Visit(slot) => self.visit(slot),
-                Task::Compute(slot) => self.order.push(slot),
-            }
-        }
-    }
-
-    fn visit(&mut self, slot: SlotId) {
-        if std::mem::replace(&mut self.seen[slot.index()], true) {
-            return;
-        }
-        if self.needs[slot.index()].total <= self.small {
-            self.compute_step_by_step(slot);
-        } else {
-            self.tasks.push(Task::Compute(slot));
-            self.descend(self.graph.reads(slot));
-        }
-    }
-
-    /// Has these slots visited next, in the best order.
-    fn descend(&mut self, slots: &[SlotId]) {
-        self.sorted.clear();
-        self.sorted.extend_from_slice(slots);
-        self.graph.sort(&mut self.sorted, &self.needs);
-        self.tasks.extend(self.sorted.iter().rev().map(|slot| Task::Visit(*slot)));
-    }
-
-    /// Computes a slot and everything not seen yet that it depends on, in the order of their
-    /// numbers, which is that of the steps.
-    fn compute_step_by_step(&mut self, slot: SlotId) {
-        let first = self.order.len();
-        self.order.push(slot);
-        let mut next = first;
-        while let Some(&slot) = self.order.get(next) {
-            for &read in self.graph.reads(slot) {
-                if !std::mem::replace(&mut self.seen[read.index()], true) {
-                    self.order.push(read);
-                }
-            }
-            next += 1;
-        }
-        self.order[first..].sort_unstable();
     }
 }
