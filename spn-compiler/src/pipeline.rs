@@ -1,7 +1,7 @@
 //! The pipeline, top to bottom.
 
 use spn_ir::plan::{Plan, Root};
-use spn_ir::{Circuit, NodeId, NodeKind};
+use spn_ir::{Circuit, NodeId, NodeKind, Parameters};
 
 use crate::fuse::{self, Fused};
 use crate::simplify;
@@ -48,7 +48,10 @@ pub struct Stages {
 /// If the checks find problems (and [`Options::allow_invalid`] is off), if an output does not
 /// exist, or if the network needs more memory than can be addressed.
 pub fn compile(circuit: &Circuit, options: &Options) -> Result<Plan, CompileError> {
-    run(circuit, options).map(|(_, plan)| plan)
+    let (mut fused, plan) = run(circuit, options)?;
+    let parameters = std::mem::take(&mut fused.circuit.parameters);
+    let quantities = std::mem::take(&mut fused.circuit.quantities);
+    Ok(Plan { parameters, quantities, ..plan })
 }
 
 /// Compiles a circuit and keeps every stage.
@@ -57,9 +60,12 @@ pub fn compile(circuit: &Circuit, options: &Options) -> Result<Plan, CompileErro
 /// As [`compile`].
 pub fn compile_stages(circuit: &Circuit, options: &Options) -> Result<Stages, CompileError> {
     let (fused, plan) = run(circuit, options)?;
+    let (parameters, quantities) = (circuit.parameters.clone(), circuit.quantities.clone());
+    let plan = Plan { parameters, quantities, ..plan };
     Ok(Stages { simplified: fused.circuit.clone(), fused, plan })
 }
 
+/// The operations and the plan, whose parameters and quantities are still the circuit's.
 fn run(circuit: &Circuit, options: &Options) -> Result<(Fused, Plan), CompileError> {
     // First of all: no later pass needs to ask whether scopes fit.
     let remarks = validate(circuit, options)?;
@@ -81,8 +87,8 @@ fn run(circuit: &Circuit, options: &Options) -> Result<(Fused, Plan), CompileErr
     let plan = Plan {
         variables: circuit.variables,
         normalisation: circuit.normalisation.clone(),
-        parameters: circuit.parameters.clone(),
-        quantities: circuit.quantities.clone(),
+        parameters: Parameters::default(),
+        quantities: Vec::new(),
         tables: circuit.tables.clone(),
         slots: schedule.slots,
         steps: schedule.steps,
