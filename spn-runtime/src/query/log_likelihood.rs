@@ -32,7 +32,7 @@ impl<E: Number> Executable<E> {
         rows.check_columns(self.plan().variables as usize)?;
         check_length("the output", out.len(), rows.len())?;
         let engine = self.engine(Purpose::Inference, statistics, Dropping::Off);
-        self.for_each_tile(rows, out, 1, |part, workspace, out| {
+        self.for_each_tile(rows, Purpose::Inference, out, 1, |part, workspace, out| {
             E::forward(&engine, self.level(), part, workspace);
             out.copy_from_slice(&workspace.total[..out.len()]);
         });
