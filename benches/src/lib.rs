@@ -1,11 +1,13 @@
 //! What the benchmarks share: networks and data made from a formula, so that nothing is read, and
 //! what the machine could do at best.
 
+mod circuits;
 mod peak;
 
 use spn_ir::Circuit;
 use spn_ir::layers::{BuildOptions, Layer, LayerError, Network};
 
+pub use circuits::scalar_tree;
 pub use peak::peak_flops;
 
 /// The 28×28 network of the libspn-keras README as a layer file.

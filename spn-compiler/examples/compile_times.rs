@@ -1,14 +1,14 @@
 //! How long each pass takes on large circuits: `cargo run --release -p spn-compiler --example
 //! compile_times [layers.json …]`.
 //!
-//! Scalar trees of 100,000 nodes, as structure learning makes them, then degenerate shapes whose
+//! Scalar trees of up to a million nodes, as structure learning makes them, then degenerate shapes whose
 //! times show whether a pass is worse than linear, then networks of layers from files.
 
 use std::time::Instant;
 
 use rand::seq::SliceRandom;
 use rand::{Rng, RngExt};
-use spn_compiler::{Options, check, compile, fuse, memory, schedule, simplify};
+use spn_compiler::{Options, check, compile, fuse, memory, order, schedule, simplify};
 use spn_ir::layers::{BuildOptions, LayerError, Network};
 use spn_ir::{Circuit, CircuitBuilder, CircuitError, NodeId, Origin, Parameter, Slice};
 
@@ -114,14 +114,18 @@ fn report(name: &str, build: f64, circuit: &Circuit) {
     let (checked, check_time) = timed(|| check(circuit));
     let (simplified, simplify_time) = timed(|| simplify::run(circuit, &options));
     let (fused, fuse_time) = timed(|| fuse::run(simplified));
-    let (scheduled, schedule_time) = timed(|| schedule::run(&fused));
-    let (_, memory_time) = timed(|| memory::for_inference(&scheduled.steps, &scheduled.slots, &[]));
+    let (mut scheduled, schedule_time) = timed(|| schedule::run(&fused));
+    let last = fused.read_last();
+    let (order, order_time) = timed(|| order::run(&mut scheduled, &last, order::SMALL));
+    let kept = scheduled.slots_of(&last);
+    let (_, memory_time) =
+        timed(|| memory::for_inference(&scheduled.steps, &order, &scheduled.slots, &kept));
     let (plan, total) = timed(|| compile(circuit, &options));
     let rows = plan.as_ref().map_or(0, |plan| plan.inference.rows);
     println!(
         "{name:<28} {:>7} nodes {:>7} scopes {:>6} steps {rows:>7} rows | build {build:>7.1} check \
          {check_time:>6.1} simplify {simplify_time:>6.1} fuse {fuse_time:>6.1} schedule \
-         {schedule_time:>6.1} memory {memory_time:>6.1} | compile {total:>7.1} ms{}",
+         {schedule_time:>6.1} order {order_time:>6.1} memory {memory_time:>6.1} | compile {total:>7.1} ms{}",
         circuit.nodes.len(),
         circuit.scopes.len(),
         scheduled.steps.len(),
@@ -130,13 +134,13 @@ fn report(name: &str, build: f64, circuit: &Circuit) {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    for nodes in [25_000, 50_000, 100_000, 200_000] {
+    for nodes in [100_000, 1_000_000] {
         for variables in [100, 1_000, 10_000] {
             let (circuit, build) = timed(|| tree(variables, nodes));
             report(&format!("tree {nodes} x{variables}"), build, &circuit?);
         }
     }
-    for nodes in [12_500, 25_000, 50_000] {
+    for nodes in [50_000, 100_000, 300_000] {
         let (circuit, build) = timed(|| chain(nodes));
         report(&format!("chain {nodes}"), build, &circuit?);
         let (circuit, build) = timed(|| star(nodes));

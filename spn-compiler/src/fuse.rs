@@ -7,7 +7,8 @@
 //!
 //! The fused operation multiplies the children in cache and feeds the matrix product; the product
 //! block is never written to memory. Products that several nodes read, or whose values were asked
-//! for, stay operations of their own.
+//! for, stay operations of their own. So do wide products of a sum with very many inputs, which
+//! would keep all their factors alive until the last one is there.
 
 use std::fmt;
 
@@ -17,6 +18,14 @@ use spn_ir::{Circuit, Combine, Node, NodeId, NodeKind, Product};
 
 use crate::schedule::kernel;
 use crate::simplify::Simplified;
+
+/// Inputs of a sum from which on its products are computed one by one, each when its factors are
+/// there: with 64 samples in single precision they are as large as a quarter of the second-level
+/// cache of current processors.
+const MANY_INPUTS: u64 = 1024;
+
+/// Rows of a product that is worth an operation of its own.
+const WIDE: u32 = 16;
 
 /// Operations in topological order; each writes the values of one node.
 #[derive(Clone, Debug)]
@@ -60,6 +69,15 @@ pub struct FusedTerm {
     pub term: Term,
     /// The nodes that are multiplied.
     pub factors: SmallVec<[NodeId; 4]>,
+}
+
+impl Fused {
+    /// The nodes whose values are read after the last operation: by the last sum or the caller.
+    #[must_use]
+    pub fn read_last(&self) -> Vec<NodeId> {
+        let factors = self.root.iter().flat_map(|term| &term.factors);
+        factors.chain(&self.outputs).copied().collect()
+    }
 }
 
 /// Decides which products are fused.
@@ -119,7 +137,31 @@ fn fusible(circuit: &Circuit, outputs: &[NodeId], root_is_kept: bool) -> Vec<boo
     for id in outputs.iter().chain([&circuit.root]) {
         fusible[id.index()] = false;
     }
+    for node in &circuit.nodes {
+        if let NodeKind::Sum(sum) = &node.kind {
+            keep_wide_products(circuit, &sum.children, &mut fusible);
+        }
+    }
     fusible
+}
+
+/// Leaves the element-wise products of a sum with many inputs alone. An operation that multiplies
+/// `k` blocks leaves one in their place; of an outer product it would leave more than there were.
+fn keep_wide_products(circuit: &Circuit, children: &[NodeId], fusible: &mut [bool]) {
+    let inputs: u64 = children.iter().map(|child| u64::from(circuit.node(*child).width)).sum();
+    if inputs < MANY_INPUTS || children.len() == 1 {
+        return;
+    }
+    for child in children {
+        let node = circuit.node(*child);
+        if let NodeKind::Product(product) = &node.kind
+            && product.combine == Combine::ElementWise
+            && product.children.len() > 1
+            && node.width >= WIDE
+        {
+            fusible[child.index()] = false;
+        }
+    }
 }
 
 fn terms(circuit: &Circuit, children: &[NodeId], fusible: &[bool]) -> Vec<FusedTerm> {

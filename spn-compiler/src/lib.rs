@@ -8,7 +8,8 @@
 //! | [`simplify`] | circuit | a smaller circuit with the same function |
 //! | [`fuse`] | circuit | operations: leaves, products, sums with the products they read |
 //! | [`schedule`] | operations | steps: isomorphic operations of one level grouped |
-//! | [`memory`] | steps | where every value lives, for inference and for training |
+//! | [`order`] | steps | the order in which their instances run |
+//! | [`memory`] | steps, order | where every value lives, for inference and for training |
 //! | [`reverse`] | steps | the reverse pass |
 //!
 //! The compiler evaluates parameters to check them, but never a network on data; it uses no
@@ -20,6 +21,7 @@ pub mod fuse;
 pub mod memory;
 pub mod numbers;
 mod options;
+pub mod order;
 pub mod pipeline;
 pub mod reverse;
 pub mod schedule;

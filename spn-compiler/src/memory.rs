@@ -1,37 +1,43 @@
 //! Memory planning: where every slot lives in the arena of a tile.
 //!
-//! For inference a slot's rows are free again after the last step that reads it, and later slots
+//! For inference a slot's rows are free again after the last run that reads it, and later slots
 //! take them (best fit). For training everything is kept, and behind the slots stand the rows
 //! that sums keep for their reverse step.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use spn_ir::plan::{Memory, SlotId, Step};
+use spn_ir::plan::{Memory, Run, SlotId, Step};
 
 use crate::CompileError;
 
-/// Plans for inference: slots share memory when their lives do not overlap. `kept` slots live to
-/// the end.
+/// Plans for inference in this order: slots share memory when their lives do not overlap. `kept`
+/// slots live to the end.
 ///
 /// # Errors
 /// If the arena would have more than 2^32 rows.
 pub fn for_inference(
     steps: &[Step],
+    order: &[Run],
     slots: &[u32],
     kept: &[SlotId],
 ) -> Result<Memory, CompileError> {
-    let last_use = last_uses(steps, slots.len(), kept);
+    let mut last_use = last_uses(steps, order, slots.len(), kept);
     let mut arena = Arena::default();
     let mut offsets = vec![0_u64; slots.len()];
-    let mut ends_at: BTreeMap<usize, Vec<SlotId>> = BTreeMap::new();
-    for (index, step) in steps.iter().enumerate() {
-        for slot in step.outputs() {
+    for (index, run) in order.iter().enumerate() {
+        let step = &steps[run.step as usize];
+        let writes = || run.instances().map(|instance| step.writes(instance));
+        for slot in writes() {
             offsets[slot.index()] = arena.take(u64::from(slots[slot.index()]));
-            ends_at.entry(last_use[slot.index()].max(index)).or_default().push(slot);
         }
-        // Freed only now: a step must not write where it still reads.
-        for slot in ends_at.remove(&index).unwrap_or_default() {
-            arena.give_back(offsets[slot.index()], u64::from(slots[slot.index()]));
+        // Freed only now: a run must not write where it still reads.
+        let reads = run.instances().flat_map(|instance| step.reads(instance)).copied();
+        for slot in reads.chain(writes()) {
+            if last_use[slot.index()] == index {
+                // Only once, however often the run reads it.
+                last_use[slot.index()] = usize::MAX;
+                arena.give_back(offsets[slot.index()], u64::from(slots[slot.index()]));
+            }
         }
     }
     Ok(Memory { offsets: narrow(&offsets)?, kept: Vec::new(), rows: row_count(arena.end)? })
@@ -62,12 +68,15 @@ pub fn for_training(steps: &[Step], slots: &[u32]) -> Result<Memory, CompileErro
     Ok(Memory { offsets: narrow(&offsets)?, kept: narrow(&kept)?, rows: row_count(end)? })
 }
 
-/// Index of the last step that reads each slot; `usize::MAX` for kept ones, 0 if nobody does.
-fn last_uses(steps: &[Step], slots: usize, kept: &[SlotId]) -> Vec<usize> {
+/// Index of the last run that reads each slot, or writes it if nobody does; `usize::MAX` for kept
+/// ones.
+fn last_uses(steps: &[Step], order: &[Run], slots: usize, kept: &[SlotId]) -> Vec<usize> {
     let mut last = vec![0; slots];
-    for (index, step) in steps.iter().enumerate() {
-        for slot in step.inputs() {
-            last[slot.index()] = index;
+    for (index, run) in order.iter().enumerate() {
+        let step = &steps[run.step as usize];
+        for instance in run.instances() {
+            last[step.writes(instance).index()] = index;
+            step.reads(instance).iter().for_each(|slot| last[slot.index()] = index);
         }
     }
     for slot in kept {

@@ -28,7 +28,7 @@ use spn_ir::NodeId;
 /// assert_eq!(compile(&circuit, &product)?.outputs.len(), 1);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Options {
     /// Compile although the checks found problems. The plan's remarks then list them. Values are
     /// what the nodes compute, but need not be probabilities.
@@ -38,4 +38,18 @@ pub struct Options {
     /// Nodes whose values the plan shall keep readable beside the root; no pass removes or fuses
     /// them, which costs speed. They need not be below the root; they are checked, too.
     pub outputs: Vec<NodeId>,
+    /// Rows of a part of the network that inference runs step by step and not depth first; see
+    /// [`order::SMALL`](crate::order::SMALL), which is the default.
+    pub small_part: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            allow_invalid: false,
+            dropout: false,
+            outputs: Vec::new(),
+            small_part: crate::order::SMALL,
+        }
+    }
 }

@@ -1,11 +1,11 @@
 //! The pipeline, top to bottom.
 
 use spn_ir::plan::{Plan, Root};
-use spn_ir::{Circuit, NodeId, NodeKind};
+use spn_ir::{Circuit, NodeId, NodeKind, Parameters};
 
 use crate::fuse::{self, Fused};
 use crate::simplify;
-use crate::{CompileError, Options, check, memory, numbers, reverse, schedule};
+use crate::{CompileError, Options, check, memory, numbers, order, reverse, schedule};
 
 /// Everything between the circuit and the plan, for those who want to look at it.
 #[derive(Clone, Debug)]
@@ -48,7 +48,10 @@ pub struct Stages {
 /// If the checks find problems (and [`Options::allow_invalid`] is off), if an output does not
 /// exist, or if the network needs more memory than can be addressed.
 pub fn compile(circuit: &Circuit, options: &Options) -> Result<Plan, CompileError> {
-    run(circuit, options).map(|(_, plan)| plan)
+    let (mut fused, plan) = run(circuit, options)?;
+    let parameters = std::mem::take(&mut fused.circuit.parameters);
+    let quantities = std::mem::take(&mut fused.circuit.quantities);
+    Ok(Plan { parameters, quantities, ..plan })
 }
 
 /// Compiles a circuit and keeps every stage.
@@ -57,9 +60,12 @@ pub fn compile(circuit: &Circuit, options: &Options) -> Result<Plan, CompileErro
 /// As [`compile`].
 pub fn compile_stages(circuit: &Circuit, options: &Options) -> Result<Stages, CompileError> {
     let (fused, plan) = run(circuit, options)?;
+    let (parameters, quantities) = (circuit.parameters.clone(), circuit.quantities.clone());
+    let plan = Plan { parameters, quantities, ..plan };
     Ok(Stages { simplified: fused.circuit.clone(), fused, plan })
 }
 
+/// The operations and the plan, whose parameters and quantities are still the circuit's.
 fn run(circuit: &Circuit, options: &Options) -> Result<(Fused, Plan), CompileError> {
     // First of all: no later pass needs to ask whether scopes fit.
     let remarks = validate(circuit, options)?;
@@ -68,25 +74,28 @@ fn run(circuit: &Circuit, options: &Options) -> Result<(Fused, Plan), CompileErr
     // Products move into the sums that read them, before shapes are compared.
     let fused = fuse::run(simplified);
     // Isomorphic operations share a step; from here on there are slots instead of nodes.
-    let schedule = schedule::run(&fused);
+    let mut schedule = schedule::run(&fused);
+    // Depth first, so that few rows are alive at a time.
+    let order = order::run(&mut schedule, &fused.read_last(), options.small_part);
     let outputs = schedule.slots_of(&fused.outputs);
     let root = root(&fused, &schedule);
     // Logarithms where only leaves are multiplied, scaled linear values above.
     let numbers = numbers::run(&schedule.steps, schedule.slots.len(), &root);
     // The root reads after the last step, so what it reads lives to the end.
     let kept = [root.factors.as_slice(), &outputs].concat();
-    let inference = memory::for_inference(&schedule.steps, &schedule.slots, &kept)?;
+    let inference = memory::for_inference(&schedule.steps, &order, &schedule.slots, &kept)?;
     let training = memory::for_training(&schedule.steps, &schedule.slots)?;
     let reverse = reverse::run(&schedule, &circuit.quantities, &circuit.parameters);
     let plan = Plan {
         variables: circuit.variables,
         normalisation: circuit.normalisation.clone(),
-        parameters: circuit.parameters.clone(),
-        quantities: circuit.quantities.clone(),
+        parameters: Parameters::default(),
+        quantities: Vec::new(),
         tables: circuit.tables.clone(),
         slots: schedule.slots,
         numbers,
         steps: schedule.steps,
+        order,
         root,
         reverse,
         outputs,

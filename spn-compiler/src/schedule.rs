@@ -43,6 +43,13 @@ impl Schedule {
         nodes
     }
 
+    /// Gives every slot the id that stands at its old one.
+    pub(crate) fn rename(&mut self, renamed: &[SlotId]) {
+        for slot in self.slot_of.iter_mut().flatten() {
+            *slot = renamed[slot.index()];
+        }
+    }
+
     fn new_slot(&mut self, node: NodeId, rows: u32) -> SlotId {
         let slot = SlotId(self.slots.len() as u32);
         self.slots.push(rows);

@@ -12,13 +12,14 @@
 //! Weights are never multiplied into each other: they are parameters that training changes. What
 //! stays is exact, so parameters, gradients and values are those of the original circuit.
 
-use std::collections::HashMap;
+mod known;
 
 use smallvec::SmallVec;
-use spn_ir::{Circuit, Combine, LeafFamily, Node, NodeId, NodeKind, Product, VariableId};
+use spn_ir::{Circuit, Combine, Node, NodeId, NodeKind, Product};
 
 use crate::Options;
 use crate::check::reachable;
+use known::Known;
 
 /// A simplified circuit and where the requested outputs went.
 #[derive(Clone, Debug)]
@@ -29,55 +30,67 @@ pub struct Simplified {
     pub outputs: Vec<NodeId>,
 }
 
-/// Runs the rewrites until nothing changes. Mostly the second run only finds that out; a product
-/// whose readers turned out to be equal has one reader in the next run and may be spliced then.
+/// Runs the rewrites until nothing changes, which mostly is once: only where products turned out to
+/// be equal may there be more to do, since one that has lost all readers but one may be spliced.
 #[must_use]
 pub fn run(circuit: &Circuit, options: &Options) -> Simplified {
-    let mut circuit = circuit.clone();
-    let mut outputs = options.outputs.clone();
-    loop {
-        let (nodes, kept) = rewrite_once(&circuit, &outputs, options.dropout);
-        let unchanged = nodes == circuit.nodes;
-        circuit.nodes = nodes;
-        circuit.root = kept[0];
-        outputs = kept[1..].to_vec();
-        if unchanged {
-            return Simplified { circuit, outputs };
-        }
+    let mut kept = vec![circuit.root];
+    kept.extend(&options.outputs);
+    let mut rewritten = rewrite_once(&circuit.nodes, &kept, options.dropout);
+    while rewritten.again {
+        rewritten = rewrite_once(&rewritten.nodes, &rewritten.kept, options.dropout);
     }
+    let Rewritten { nodes, kept, .. } = rewritten;
+    let circuit = Circuit {
+        variables: circuit.variables,
+        normalisation: circuit.normalisation.clone(),
+        scopes: circuit.scopes.clone(),
+        nodes,
+        tables: circuit.tables.clone(),
+        parameters: circuit.parameters.clone(),
+        quantities: circuit.quantities.clone(),
+        layers: circuit.layers.clone(),
+        root: kept[0],
+    };
+    Simplified { circuit, outputs: kept[1..].to_vec() }
 }
 
-/// Runs the rewrites once, bottom up; each sees already simplified children. Gives the new nodes,
-/// and the new ids of the root and the outputs.
-fn rewrite_once(
-    circuit: &Circuit,
-    outputs: &[NodeId],
-    keep_dropout: bool,
-) -> (Vec<Node>, Vec<NodeId>) {
-    let mut kept = vec![circuit.root];
-    kept.extend(outputs);
-    let reachable = reachable(&circuit.nodes, &kept);
-    let uses = count_uses(circuit, &reachable, &kept);
+/// What one run gives.
+struct Rewritten {
+    nodes: Vec<Node>,
+    /// The new ids of the root and the outputs.
+    kept: Vec<NodeId>,
+    /// Whether another run may find more.
+    again: bool,
+}
+
+/// Runs the rewrites once, bottom up; each sees already simplified children. `kept` are the root
+/// and the outputs.
+fn rewrite_once(old: &[Node], kept: &[NodeId], keep_dropout: bool) -> Rewritten {
+    let reachable = reachable(old, kept);
+    let uses = count_uses(old, &reachable, kept);
     let mut rewriter = Rewriter {
-        nodes: Vec::with_capacity(circuit.nodes.len()),
-        renamed: vec![NodeId::default(); circuit.nodes.len()],
-        uses_after: Vec::with_capacity(circuit.nodes.len()),
-        known: HashMap::new(),
+        nodes: Vec::with_capacity(old.len()),
+        renamed: vec![NodeId::default(); old.len()],
+        uses_after: Vec::with_capacity(old.len()),
+        known: Known::new(old.len()),
+        again: false,
     };
-    for (id, node) in circuit.iter().filter(|(id, _)| reachable[id.index()]) {
+    for (index, node) in old.iter().enumerate().filter(|(index, _)| reachable[*index]) {
         // The root stays what it is: whether it is a sum decides what its joints are.
-        let renamed = rewriter.rewrite(node, uses[id.index()], keep_dropout, id == circuit.root);
-        rewriter.renamed[id.index()] = renamed;
+        let is_root = kept[0].index() == index;
+        rewriter.renamed[index] = rewriter.rewrite(node, uses[index], keep_dropout, is_root);
     }
-    let Rewriter { nodes, renamed, .. } = rewriter;
+    let Rewriter { nodes, renamed, again, .. } = rewriter;
     let kept: Vec<NodeId> = kept.iter().map(|id| renamed[id.index()]).collect();
-    compact(nodes, &kept)
+    let (nodes, kept) = compact(nodes, &kept);
+    Rewritten { nodes, kept, again }
 }
 
 /// How often each node is read; requested ones count as read once more, so they stay.
-fn count_uses(circuit: &Circuit, reachable: &[bool], kept: &[NodeId]) -> Vec<u32> {
-    let mut uses = vec![0_u32; circuit.nodes.len()];
-    for (_, node) in circuit.iter().filter(|(id, _)| reachable[id.index()]) {
+fn count_uses(nodes: &[Node], reachable: &[bool], kept: &[NodeId]) -> Vec<u32> {
+    let mut uses = vec![0_u32; nodes.len()];
+    for (_, node) in nodes.iter().enumerate().filter(|(index, _)| reachable[*index]) {
         for child in node.children() {
             uses[child.index()] += 1;
         }
@@ -95,15 +108,9 @@ struct Rewriter {
     renamed: Vec<NodeId>,
     /// How often the old nodes behind each new one are read.
     uses_after: Vec<u32>,
-    known: HashMap<Key, NodeId>,
-}
-
-/// What makes two nodes equal: everything but their origin.
-#[derive(PartialEq, Eq, Hash)]
-enum Key {
-    Leaf(u8, [u32; 5], SmallVec<[VariableId; 1]>, u32),
-    Product(SmallVec<[NodeId; 4]>, Combine, u32),
-    Sum(SmallVec<[NodeId; 4]>, u32, u32, u32),
+    known: Known,
+    /// Whether products turned out to be equal.
+    again: bool,
 }
 
 impl Rewriter {
@@ -180,43 +187,18 @@ impl Rewriter {
 
     /// Adds the node unless an equal one is there.
     fn intern(&mut self, node: Node, uses: u32) -> NodeId {
+        let new = NodeId(self.nodes.len() as u32);
         // Two dropouts draw different numbers: never one node.
-        let key = if node.dropout.is_some() { None } else { Some(key(&node)) };
-        if let Some(&id) = key.as_ref().and_then(|key| self.known.get(key)) {
+        if node.dropout.is_none()
+            && let Some(id) = self.known.find_or_add(&node, new, &self.nodes)
+        {
             self.uses_after[id.index()] += uses;
+            self.again |= matches!(node.kind, NodeKind::Product(_));
             return id;
         }
-        let id = NodeId(self.nodes.len() as u32);
         self.nodes.push(node);
         self.uses_after.push(uses);
-        if let Some(key) = key {
-            self.known.insert(key, id);
-        }
-        id
-    }
-}
-
-fn key(node: &Node) -> Key {
-    match &node.kind {
-        NodeKind::Leaf(leaf) => {
-            let (family, numbers) = match &leaf.family {
-                LeafFamily::LocationScale { density, location, scale } => {
-                    let (l, s) = (location, scale);
-                    let numbers = [*density as u32, l.quantity.0, l.offset, s.quantity.0, s.offset];
-                    (0, numbers)
-                }
-                LeafFamily::Indicator => (1, [0; 5]),
-                LeafFamily::Categorical { states, probabilities: p } => {
-                    (2, [*states, p.quantity.0, p.offset, 0, 0])
-                }
-            };
-            Key::Leaf(family, numbers, leaf.variables.clone(), node.width)
-        }
-        NodeKind::Product(p) => Key::Product(p.children.clone(), p.combine, node.width),
-        NodeKind::Sum(sum) => {
-            let weights = sum.weights;
-            Key::Sum(sum.children.clone(), weights.quantity.0, weights.offset, node.width)
-        }
+        new
     }
 }
 

@@ -2,13 +2,13 @@
 //! each stage; `SPN_BLESS=1 cargo test -p spn-compiler --test golden` rewrites expectations.
 //!
 //! The line `test <stage>` may be followed by options of the compiler: `dropout`,
-//! `allow-invalid`, `outputs=2,3`.
+//! `allow-invalid`, `outputs=2,3`; for `order` by `small=8`, see [`order::SMALL`].
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::path::Path;
 
-use spn_compiler::{Options, compile, fuse, schedule, simplify};
+use spn_compiler::{Options, compile, fuse, order, schedule, simplify};
 use spn_ir::plan::Plan;
 use spn_ir::{Circuit, NodeId, ParameterId, text};
 use spn_testkit::golden::run_directory;
@@ -18,6 +18,8 @@ fn run(command: &str, circuit: &str) -> Result<String, String> {
     let circuit = text::parse(circuit).map_err(|error| error.to_string())?;
     let mut words = command.split_whitespace();
     let stage = words.next().ok_or("no stage")?;
+    let (small, words): (Vec<&str>, Vec<&str>) = words.partition(|word| word.starts_with("small="));
+    let words = words.into_iter();
     let options = options(words)?;
     let plan = || verified_plan(&circuit, &options);
     match stage {
@@ -25,6 +27,7 @@ fn run(command: &str, circuit: &str) -> Result<String, String> {
         "simplify" => Ok(simplified_text(&circuit, &options)),
         "fuse" => Ok(fuse::run(simplify::run(&circuit, &options)).to_string()),
         "schedule" => Ok(schedule::run(&fuse::run(simplify::run(&circuit, &options))).to_string()),
+        "order" => ordered_text(&circuit, &options, &small),
         "memory" => Ok(plan()?.memory_text()),
         "plan" => Ok(plan()?.to_string()),
         "reverse" => Ok(plan()?.reverse_text()),
@@ -54,6 +57,17 @@ fn verified_plan(circuit: &Circuit, options: &Options) -> Result<Plan, String> {
     let plan = compile(circuit, options).map_err(|error| error.to_string())?;
     plan.verify().map_err(|error| format!("NOT VERIFIED: {error}"))?;
     Ok(plan)
+}
+
+/// The runs, then the steps with their instances in the order in which they run.
+fn ordered_text(circuit: &Circuit, options: &Options, small: &[&str]) -> Result<String, String> {
+    let fused = fuse::run(simplify::run(circuit, options));
+    let mut schedule = schedule::run(&fused);
+    let small = small.first().and_then(|word| word.strip_prefix("small=")).unwrap_or("0");
+    let small = small.parse().map_err(|error| format!("small={small}: {error}"))?;
+    let runs = order::run(&mut schedule, &fused.read_last(), small);
+    let runs = runs.iter().enumerate().map(|(index, run)| format!("run {index}: {run}\n"));
+    Ok(runs.collect::<String>() + &schedule.to_string())
 }
 
 /// The nodes of the simplified circuit, the root and the outputs, without parameters.
@@ -96,6 +110,11 @@ fn fuse() {
 #[test]
 fn schedule() {
     directory("schedule");
+}
+
+#[test]
+fn order() {
+    directory("order");
 }
 
 #[test]

@@ -146,9 +146,13 @@ impl Scope {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ScopeId(u32);
 
-/// Every scope of a circuit, each kept once. A clone shares them.
+/// Every scope of a circuit, each kept once. A clone shares the table until one of them gets a new
+/// scope.
 #[derive(Clone, Debug, Default)]
-pub struct ScopeTable {
+pub struct ScopeTable(Arc<Table>);
+
+#[derive(Clone, Debug, Default)]
+struct Table {
     scopes: Vec<Arc<Scope>>,
     /// Only looked up, never iterated over: its order is random.
     ids: HashMap<Arc<Scope>, ScopeId>,
@@ -157,32 +161,33 @@ pub struct ScopeTable {
 impl ScopeTable {
     /// The id of `scope`, which is added if it is new.
     pub fn intern(&mut self, scope: Scope) -> ScopeId {
-        if let Some(&id) = self.ids.get(&scope) {
+        if let Some(&id) = self.0.ids.get(&scope) {
             return id;
         }
-        let id = ScopeId(self.scopes.len() as u32);
+        let Table { scopes, ids } = Arc::make_mut(&mut self.0);
+        let id = ScopeId(scopes.len() as u32);
         let scope = Arc::new(scope);
-        self.ids.insert(Arc::clone(&scope), id);
-        self.scopes.push(scope);
+        ids.insert(Arc::clone(&scope), id);
+        scopes.push(scope);
         id
     }
 
     /// The scope with this id.
     #[must_use]
     pub fn get(&self, id: ScopeId) -> &Scope {
-        &self.scopes[id.0 as usize]
+        &self.0.scopes[id.0 as usize]
     }
 
     /// How many different scopes there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.scopes.len()
+        self.0.scopes.len()
     }
 
     /// Whether no scope was interned yet.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.scopes.is_empty()
+        self.0.scopes.is_empty()
     }
 }
 

@@ -5,6 +5,8 @@
 
 pub(crate) mod scaled;
 
+use std::ops::Range;
+
 use spn_ir::plan::{Plan, Step};
 
 use crate::Statistics;
@@ -147,7 +149,7 @@ impl<'a, E: Element> Engine<'a, E> {
         Place { tables: &self.plan.tables, offsets: &memory.offsets, tile }
     }
 
-    /// Loads the rows and runs every step and the root.
+    /// Loads the rows and runs the steps in the plan's order, then the root.
     #[inline(always)]
     fn forward<I: Isa>(&self, isa: I, rows: TileRows<'_, E>, workspace: &mut Workspace<E>) {
         let plan = self.plan;
@@ -179,8 +181,8 @@ impl<'a, E: Element> Engine<'a, E> {
         let plan = self.plan;
         let place = self.place(rows.tile);
         workspace.fit_kept(plan, rows.tile, self.purpose);
-        for index in 0..plan.steps.len() {
-            self.forward_step(isa, place, rows, index, workspace);
+        for (index, instances) in plan.forward_order() {
+            self.forward_run(isa, place, rows, (index, instances), workspace);
         }
         let Workspace { arena, joints, total, .. } = workspace;
         let joints = &mut joints[..plan.root.inputs as usize * rows.tile];
@@ -193,26 +195,28 @@ impl<'a, E: Element> Engine<'a, E> {
     }
 
     #[inline(always)]
-    fn forward_step<I: Isa>(
+    fn forward_run<I: Isa>(
         &self,
         isa: I,
         place: Place<'_>,
         rows: TileRows<'_, E>,
-        index: usize,
+        (index, instances): (usize, Range<usize>),
         workspace: &mut Workspace<E>,
     ) {
         let Workspace { inputs, arena, products, .. } = workspace;
         match &self.plan.steps[index] {
             Step::Leaf(step) => {
                 let constants = &self.constants.leaves[index];
-                leaf::forward(isa, place, step, constants, inputs, arena);
+                leaf::forward(isa, place, (step, instances), constants, inputs, arena);
             }
-            Step::Product(step) => product::forward(isa, place, step, arena, products),
+            Step::Product(step) => {
+                product::forward(isa, place, (step, instances), arena, products);
+            }
             Step::Dropout(step) => {
                 let (slots, part) = (&self.plan.slots, (rows.first, rows.count));
-                dropout::forward(place, step, slots, part, self.dropping, arena);
+                dropout::forward(place, (step, instances), slots, part, self.dropping, arena);
             }
-            Step::SumProduct(_) => self.forward_sums(isa, place, index, workspace),
+            Step::SumProduct(_) => self.forward_sums(isa, place, (index, instances), workspace),
         }
     }
 
@@ -221,7 +225,7 @@ impl<'a, E: Element> Engine<'a, E> {
         &self,
         isa: I,
         place: Place<'_>,
-        index: usize,
+        (index, instances): (usize, Range<usize>),
         workspace: &mut Workspace<E>,
     ) {
         let Step::SumProduct(step) = &self.plan.steps[index] else { return };
@@ -229,7 +233,7 @@ impl<'a, E: Element> Engine<'a, E> {
         let linear_length = step.inputs as usize * place.tile;
         let each = (step.inputs + step.width) as usize * place.tile;
         let kept_at = self.plan.training.kept[index] as usize * place.tile;
-        for instance in 0..step.instances.len() {
+        for instance in instances {
             let block = self.block(place, index, instance);
             match self.purpose {
                 Purpose::Inference => {

@@ -14,7 +14,8 @@ use crate::kernels::dropout::Dropping;
 use crate::kernels::input::TileRows;
 use crate::kernels::scaled::root::Needed;
 use crate::simd::{Element, Level, Real};
-use crate::workspace::{MAX_TILE, Purpose, TILE_STEP, Workspace};
+use crate::tiles::{Tiles, tile_rows};
+use crate::workspace::{Purpose, Workspace};
 use crate::{Rows, RunError, Statistics};
 
 /// The numbers a network can be run with: `f32` or `f64`.
@@ -48,6 +49,7 @@ pub struct Executable<E> {
     parameters: Vec<Vec<E>>,
     constants: Constants<E>,
     level: Level,
+    tiles: Tiles,
     pool: Option<ThreadPool>,
     workspaces: Mutex<Vec<Workspace<E>>>,
 }
@@ -86,7 +88,8 @@ impl<E: Number> Executable<E> {
             plan.parameters.iter().map(|(_, parameter)| convert(&parameter.values)).collect();
         let constants = Constants::new(&plan, &parameters, options.level);
         let workspaces = Mutex::new(Vec::new());
-        Ok(Self { plan, parameters, constants, level: options.level, pool, workspaces })
+        let (tiles, level) = (Tiles::new::<E>(&plan), options.level);
+        Ok(Self { plan, parameters, constants, level, tiles, pool, workspaces })
     }
 
     /// The plan.
@@ -195,15 +198,21 @@ impl<E: Number> Executable<E> {
         result
     }
 
+    /// How a batch is cut.
+    pub(crate) fn tiles(&self) -> Tiles {
+        self.tiles
+    }
+
     /// Runs every tile of a batch in parallel; `out` has `each` values for each row.
     pub(crate) fn for_each_tile<T: Send>(
         &self,
         rows: Rows<'_, E>,
+        purpose: Purpose,
         out: &mut [T],
         each: usize,
         run: impl Fn(TileRows<'_, E>, &mut Workspace<E>, &mut [T]) + Sync,
     ) {
-        let tile = tile_width(rows.len());
+        let tile = self.tiles.width(rows.len(), purpose);
         self.install(|| {
             out.par_chunks_mut(tile * each).enumerate().for_each(|(index, out)| {
                 let part = tile_rows(rows, tile, index);
@@ -211,21 +220,4 @@ impl<E: Number> Executable<E> {
             });
         });
     }
-}
-
-/// Samples in a tile: a function of the batch alone, so that results do not depend on threads.
-pub(crate) fn tile_width(rows: usize) -> usize {
-    let halves = rows.div_ceil(2).next_multiple_of(TILE_STEP);
-    halves.clamp(TILE_STEP, MAX_TILE)
-}
-
-/// The rows of tile number `index`; a last tile is as wide as its rows need.
-pub(crate) fn tile_rows<'a, E: Number>(
-    rows: Rows<'a, E>,
-    tile: usize,
-    index: usize,
-) -> TileRows<'a, E> {
-    let first = index * tile;
-    let count = tile.min(rows.len() - first);
-    TileRows { rows, first, count, tile: count.next_multiple_of(TILE_STEP) }
 }

@@ -15,6 +15,7 @@ mod matrices;
 mod query;
 mod rows;
 pub mod simd;
+mod tiles;
 mod workspace;
 
 pub use counting::Counting;

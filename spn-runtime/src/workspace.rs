@@ -110,6 +110,22 @@ impl<E: Element> Workspace<E> {
     }
 }
 
+/// Rows of all buffers that are as wide as a tile, apart from a few.
+pub(crate) fn workspace_rows(plan: &Plan, purpose: Purpose) -> usize {
+    let (inputs, width) = widest(plan);
+    let shared = plan.variables as usize + plan.root.inputs as usize + inputs + width;
+    // Exponents and bounds.
+    let shared = shared + 2 * (plan.slots.len() + most_terms(plan));
+    shared
+        + match purpose {
+            Purpose::Inference => plan.inference.rows as usize,
+            // Values and what sums keep, flows of slots, derivatives of inputs.
+            Purpose::Flows => {
+                plan.training.rows as usize + slot_rows(plan) + plan.variables as usize
+            }
+        }
+}
+
 /// How many rows the slots have in the training arena; what sums keep begins behind them.
 pub(crate) fn slot_rows(plan: &Plan) -> usize {
     plan.slots.iter().map(|rows| *rows as usize).sum()

@@ -96,7 +96,8 @@ fn hostile_plans_run_or_are_refused() {
         let options = CircuitOptions { size: 15, ..CircuitOptions::default() };
         let circuit = random_circuit(seed, &options);
         let outputs = if seed % 2 == 0 { vec![circuit.root] } else { Vec::new() };
-        let options = Options { dropout: true, outputs, ..Options::default() };
+        let small_part = 100 * (seed % 3);
+        let options = Options { dropout: true, outputs, small_part, ..Options::default() };
         let plan = compile(&circuit, &options).unwrap();
         let mut file = Vec::new();
         write_plan(&mut file, Precision::Double, &plan).unwrap();

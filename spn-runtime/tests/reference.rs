@@ -26,7 +26,9 @@ fn kept_nodes(circuit: &Circuit) -> Vec<NodeId> {
 
 fn executable<E: Number>(circuit: &Circuit, outputs: bool, level: Level) -> Executable<E> {
     let outputs = if outputs { kept_nodes(circuit) } else { Vec::new() };
-    let plan = compile(circuit, &Options { outputs, ..Options::default() }).unwrap();
+    // Random circuits are small: without this they would be run step by step.
+    let options = Options { outputs, small_part: 0, ..Options::default() };
+    let plan = compile(circuit, &options).unwrap();
     let options = ExecutableOptions { level, threads: Some(2) };
     Executable::with_options(plan, options).unwrap()
 }

@@ -1,7 +1,7 @@
 //! Parameters: weights and probabilities are finite, non-negative and sum to 1, locations are
 //! finite, scales positive.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 
 use spn_ir::{Circuit, Leaf, LeafFamily, Node, NodeId, NodeKind, Slice, Sum};
 
@@ -15,7 +15,8 @@ pub(super) fn check<'a>(finder: &mut Finder<'_>, nodes: impl Iterator<Item = (No
     let circuit = finder.circuit;
     let values: Vec<Vec<f64>> =
         circuit.quantities.iter().map(|q| q.evaluate(&circuit.parameters)).collect();
-    let mut seen = BTreeSet::new();
+    // Only looked up: its order is random.
+    let mut seen = HashSet::new();
     for (id, node) in nodes {
         let width = node.width as usize;
         let problem = match &node.kind {

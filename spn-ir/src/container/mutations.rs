@@ -1,5 +1,7 @@
 //! Tests with thousands of damaged files, each from a fixed seed.
 
+use std::ops::Range;
+
 use rand::{Rng, RngExt};
 
 use super::tests::{file, network, plan_file, read, repair};
@@ -119,13 +121,13 @@ fn run(plan: &Plan, memory: &Memory) -> f64 {
     let quantities = plan.quantities.iter().map(|q| q.evaluate(&plan.parameters)).collect();
     let arena = vec![0.0; memory.rows as usize];
     let mut toy = Toy { plan, memory, quantities, arena };
-    for step in &plan.steps {
-        match step {
-            Step::Leaf(step) => toy.leaf(step),
-            Step::Product(step) => toy.product(step),
-            Step::SumProduct(step) => toy.sum(step),
+    for (index, instances) in plan.forward_order() {
+        match &plan.steps[index] {
+            Step::Leaf(step) => toy.leaf(step, instances),
+            Step::Product(step) => toy.product(step, instances),
+            Step::SumProduct(step) => toy.sum(step, instances),
             Step::Dropout(step) => {
-                for &(input, output, _) in &step.instances {
+                for &(input, output, _) in &step.instances[instances] {
                     let value = toy.read(input)[0];
                     toy.write(output, plan.slots[input.index()], value);
                 }
@@ -141,34 +143,36 @@ fn run(plan: &Plan, memory: &Memory) -> f64 {
 }
 
 impl Toy<'_> {
-    fn leaf(&mut self, step: &LeafStep) {
+    fn leaf(&mut self, step: &LeafStep, instances: Range<usize>) {
         let row = vec![0.0; self.plan.variables as usize];
         let values = step.width * step.dimensions;
-        let variables = step.variables.chunks_exact(step.dimensions as usize);
-        for (instance, variables) in step.instances.iter().zip(variables) {
+        let each = step.dimensions as usize;
+        for index in instances {
+            let (instance, variables) = (step.instances[index], &step.variables[index * each..]);
             let states = match step.kernel {
                 LeafKernel::Categorical { states } => states,
                 LeafKernel::Indicator | LeafKernel::LocationScale(_) => 1,
             };
-            let mut value: f64 = variables.iter().map(|v| row[v.index()]).sum();
+            let mut value: f64 = variables[..each].iter().map(|v| row[v.index()]).sum();
             value += instance.first.map_or(0.0, |s| self.slice(s, values * states)[0]);
             value += instance.second.map_or(0.0, |s| self.slice(s, values)[0]);
             self.write(instance.output, step.width, value);
         }
     }
 
-    fn product(&mut self, step: &ProductStep) {
+    fn product(&mut self, step: &ProductStep, instances: Range<usize>) {
         let each = step.term.factors as usize;
-        for (index, &output) in step.outputs.iter().enumerate() {
+        for index in instances {
             let factors = &step.factors[index * each..][..each];
             let value = self.terms(std::slice::from_ref(&step.term), factors);
-            self.write(output, step.term.rows, value);
+            self.write(step.outputs[index], step.term.rows, value);
         }
     }
 
-    fn sum(&mut self, step: &SumProductStep) {
+    fn sum(&mut self, step: &SumProductStep, instances: Range<usize>) {
         let each = step.factors_each();
-        for (index, instance) in step.instances.iter().enumerate() {
+        for index in instances {
+            let instance = step.instances[index];
             let value = self.terms(&step.terms, &step.factors[index * each..][..each]);
             let weights = self.slice(instance.weights, step.inputs * step.width);
             let value = value + weights.iter().sum::<f64>();

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{LeafKernel, Pick, Plan, ReverseStep, SlotId, Step, Term};
+use super::{LeafKernel, Pick, Plan, ReverseStep, Run, SlotId, Step, Term};
 use crate::{Formula, LocationScale, Normalisation, ParameterId, Slice};
 
 /// How many names of a list are written before the rest becomes `…`.
@@ -36,6 +36,7 @@ impl fmt::Display for Plan {
         if !self.outputs.is_empty() {
             writeln!(f, "  outputs: {}", slot_names(&self.outputs))?;
         }
+        writeln!(f, "  order: {}", self.order_text())?;
         let (inference, training) = (self.inference.rows, self.training.rows);
         writeln!(f, "  memory: {inference} rows for inference, {training} for training")
     }
@@ -124,6 +125,26 @@ impl Plan {
         };
         let outputs: Vec<SlotId> = step.outputs().collect();
         format!("{shape}{reads}{} -> {}", self.parameters_text(&slices), slot_names(&outputs))
+    }
+
+    /// `step after step`, or the first runs as `step[instances]`: `0[0..4] 1[0] 0[4..8] 1[1] …`.
+    fn order_text(&self) -> String {
+        let whole = |(index, run): (usize, &Run)| {
+            run.step as usize == index && run.count as usize == self.steps[index].len()
+        };
+        if self.order.len() == self.steps.len() && self.order.iter().enumerate().all(whole) {
+            return "step after step".to_owned();
+        }
+        let shown = self.order.iter().take(2 * SHOWN).map(|run| match run.count {
+            1 => format!("{}[{}]", run.step, run.first),
+            _ => format!("{}[{}..{}]", run.step, run.first, run.instances().end),
+        });
+        let shown: Vec<String> = shown.collect();
+        let rest = match self.order.len() {
+            runs if runs > shown.len() => format!(" … ({runs} runs)"),
+            _ => String::new(),
+        };
+        format!("{}{rest}", shown.join(" "))
     }
 
     fn root_text(&self) -> String {

@@ -2,16 +2,18 @@
 //!
 //! A plan is a flat list of [`Step`]s. Each step runs one kernel over a group of isomorphic
 //! blocks (*instances*) and writes one *slot* per instance: a block of rows, one row per unit,
-//! whose columns are the samples of a tile. The same steps in opposite order, with the flags of
-//! [`ReverseStep`], are the reverse pass. A plan holds no instruction set, no thread count and no
+//! whose columns are the samples of a tile. In which order instances run, [`Plan::forward_order`]
+//! says. The same steps in opposite order, with the flags of [`ReverseStep`], are the reverse pass. A plan holds no instruction set, no thread count and no
 //! addresses; two compilations of one circuit give the same plan, byte for byte.
 
 mod display;
 mod memory_text;
 mod numbers;
+mod order;
 mod verify;
 
 pub use numbers::Numbers;
+pub use order::Run;
 #[cfg(test)]
 pub(crate) use verify::tests::sample as sample_plan;
 pub use verify::{Place, PlanError};
@@ -53,15 +55,18 @@ pub struct Plan {
     pub slots: Vec<u32>,
     /// How the values of each slot are represented.
     pub numbers: Vec<Numbers>,
-    /// The forward pass in order, without the root.
+    /// The forward pass without the root. Steps read only what earlier steps write.
     pub steps: Vec<Step>,
+    /// In which order their instances run, see [`Plan::forward_order`].
+    pub order: Vec<Run>,
     /// The last sum.
     pub root: Root,
     /// The reverse pass in order, after the root.
     pub reverse: Vec<ReverseStep>,
     /// Further slots whose values can be asked for, as the compiler's caller listed them.
     pub outputs: Vec<SlotId>,
-    /// Where slots live when only values are wanted: memory is reused.
+    /// Where slots live when only values are wanted and instances run in [`Plan::forward_order`]:
+    /// memory is reused.
     pub inference: Memory,
     /// Where slots live when flows are wanted: everything is kept.
     pub training: Memory,

@@ -1,6 +1,8 @@
 //! The forward pass in scaled linear arithmetic; the engine runs a tile again in log space where
 //! the certificate fails.
 
+use std::ops::Range;
+
 use spn_ir::plan::{Plan, Step};
 
 use super::Engine;
@@ -49,8 +51,8 @@ impl<E: Element> Engine<'_, E> {
     ) -> bool {
         let plan = self.plan;
         let place = self.place(rows.tile);
-        for index in 0..plan.steps.len() {
-            self.forward_scaled_step(isa, place, index, workspace);
+        for (index, instances) in plan.forward_order() {
+            self.forward_scaled_run(isa, place, (index, instances), workspace);
         }
         let Workspace { joints, total, certain, .. } = &mut *workspace;
         let (mut joints, mut total) = (std::mem::take(joints), std::mem::take(total));
@@ -81,11 +83,11 @@ impl<E: Element> Engine<'_, E> {
     }
 
     #[inline(always)]
-    fn forward_scaled_step<I: Isa>(
+    fn forward_scaled_run<I: Isa>(
         &self,
         isa: I,
         place: Place<'_>,
-        index: usize,
+        (index, instances): (usize, Range<usize>),
         workspace: &mut Workspace<E>,
     ) {
         let tile = place.tile;
@@ -93,9 +95,10 @@ impl<E: Element> Engine<'_, E> {
             Step::Leaf(step) => {
                 let constants = &self.constants.leaves[index];
                 let Workspace { inputs, arena, .. } = &mut *workspace;
-                leaf::forward(isa, place, step, constants, inputs, arena);
+                let run = (step, instances.clone());
+                leaf::forward(isa, place, run, constants, inputs, arena);
                 parts!(workspace, self.plan, tile => arena, mut scales, _);
-                for instance in &step.instances {
+                for instance in &step.instances[instances] {
                     if !scales.is_log(instance.output) {
                         let start = place.at(instance.output, 0);
                         let rows = &mut arena[start..][..step.width as usize * tile];
@@ -105,15 +108,15 @@ impl<E: Element> Engine<'_, E> {
             }
             Step::Product(step) => {
                 let each = step.term.factors as usize;
-                for (index, &output) in step.outputs.iter().enumerate() {
+                for index in instances {
                     parts!(workspace, self.plan, tile => arena, mut scales, scratch);
                     let factors = &step.factors[index * each..(index + 1) * each];
-                    let ends = (factors, output);
+                    let ends = (factors, step.outputs[index]);
                     product::forward(isa, place, step, ends, arena, &mut scales, scratch);
                 }
             }
             Step::Dropout(step) => {
-                for &(input, output, _) in &step.instances {
+                for &(input, output, _) in &step.instances[instances] {
                     parts!(workspace, self.plan, tile => arena, scales, _);
                     let rows = self.plan.slots[output.index()] as usize * tile;
                     let from = place.at(input, 0);
@@ -122,8 +125,8 @@ impl<E: Element> Engine<'_, E> {
                     scales.rows.copy_within(from..from + 2 * tile, 2 * output.index() * tile);
                 }
             }
-            Step::SumProduct(step) => {
-                for instance in 0..step.instances.len() {
+            Step::SumProduct(_) => {
+                for instance in instances {
                     let block = self.block(place, index, instance);
                     parts!(workspace, self.plan, tile => arena, mut scales, scratch);
                     sum_product::forward(isa, &block, arena, &mut scales, scratch);

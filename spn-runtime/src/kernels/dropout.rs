@@ -1,6 +1,8 @@
 //! Dropout: values are kept or dropped by counter-based random numbers, so the reverse step draws
 //! the same ones again and nothing depends on threads or tiles.
 
+use std::ops::Range;
+
 use spn_ir::plan::DropoutStep;
 use spn_ir::random::uniform_at;
 use spn_ir::{Dropout, DropoutKind};
@@ -65,13 +67,13 @@ impl Dropping<'_> {
 /// Calls `each` with the input's row, the output's row and, for each sample, whether to keep it.
 fn for_each_value<E: Element>(
     place: Place<'_>,
-    step: &DropoutStep,
+    (step, run): (&DropoutStep, Range<usize>),
     rows: &[u32],
     (first, count): (usize, usize),
     dropping: Dropping<'_>,
     mut each: impl FnMut(usize, usize, bool, &Dropout, E),
 ) {
-    for (input, output, dropout) in &step.instances {
+    for (input, output, dropout) in &step.instances[run] {
         let width = rows[output.index()];
         let factor = match dropout.kind {
             DropoutKind::Input { rescale: true } if !matches!(dropping, Dropping::Off) => {
@@ -97,16 +99,16 @@ fn for_each_value<E: Element>(
     }
 }
 
-/// Runs a dropout step over the `count` rows from `first` on.
+/// Runs instances of a dropout step over the `count` rows from `first` on.
 pub(crate) fn forward<E: Element>(
     place: Place<'_>,
-    step: &DropoutStep,
+    run: (&DropoutStep, Range<usize>),
     rows: &[u32],
     part: (usize, usize),
     dropping: Dropping<'_>,
     values: &mut [E],
 ) {
-    for_each_value(place, step, rows, part, dropping, |from, to, kept, dropout, factor: E| {
+    for_each_value(place, run, rows, part, dropping, |from, to, kept, dropout, factor: E| {
         values[to] = match (kept, dropout.kind) {
             // Log 0 stays log 0, whatever the factor.
             (true, _) => values[from] * factor,
@@ -125,7 +127,8 @@ pub(crate) fn reverse<E: Element>(
     dropping: Dropping<'_>,
     flows: &mut [E],
 ) {
-    for_each_value(place, step, rows, part, dropping, |from, to, kept, _, factor: E| {
+    let whole = (step, 0..step.instances.len());
+    for_each_value(place, whole, rows, part, dropping, |from, to, kept, _, factor: E| {
         if kept {
             let flow = flows[to] * factor;
             flows[from] += flow;

@@ -1,5 +1,7 @@
 //! Products: log values of picked rows are added; flows go to every factor.
 
+use std::ops::Range;
+
 use spn_ir::plan::{Pick, ProductStep, SlotId, Term};
 
 use super::Place;
@@ -101,25 +103,28 @@ pub(crate) fn add_row<I: Isa, E: Element>(isa: I, source: &[E], target: &mut [E]
     }
 }
 
-/// The instances of a product step: the factors and the output of each.
+/// Some instances of a product step: the factors and the output of each.
 #[inline(always)]
-fn instances(step: &ProductStep) -> impl Iterator<Item = (&[SlotId], SlotId)> {
+fn instances(
+    step: &ProductStep,
+    instances: Range<usize>,
+) -> impl Iterator<Item = (&[SlotId], SlotId)> {
     let each = step.term.factors as usize;
     let factors = move |index: usize| &step.factors[index * each..(index + 1) * each];
-    step.outputs.iter().enumerate().map(move |(index, output)| (factors(index), *output))
+    instances.map(move |index| (factors(index), step.outputs[index]))
 }
 
-/// Runs a product step: rows are gathered in `scratch`, then written to their slot.
+/// Runs instances of a product step: rows are gathered in `scratch`, then written to their slot.
 #[inline(always)]
 pub(crate) fn forward<I: Isa, E: Element>(
     isa: I,
     place: Place<'_>,
-    step: &ProductStep,
+    (step, run): (&ProductStep, Range<usize>),
     values: &mut [E],
     scratch: &mut [E],
 ) {
     let scratch = &mut scratch[..step.term.rows as usize * place.tile];
-    for (factors, output) in instances(step) {
+    for (factors, output) in instances(step, run) {
         gather(isa, place, &step.term, factors, values, scratch);
         values[place.at(output, 0)..][..scratch.len()].copy_from_slice(scratch);
     }
@@ -135,7 +140,7 @@ pub(crate) fn reverse<I: Isa, E: Element>(
     scratch: &mut [E],
 ) {
     let scratch = &mut scratch[..step.term.rows as usize * place.tile];
-    for (factors, output) in instances(step) {
+    for (factors, output) in instances(step, 0..step.outputs.len()) {
         scratch.copy_from_slice(&flows[place.at(output, 0)..][..scratch.len()]);
         scatter(isa, place, &step.term, factors, scratch, flows);
     }

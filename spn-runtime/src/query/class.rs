@@ -37,13 +37,10 @@ impl<E: Number> Executable<E> {
         rows.check_columns(self.plan().variables as usize)?;
         let classes = self.classes();
         let mut out = vec![E::ZERO; rows.len() * classes];
-        let engine = self.engine(
-            Purpose::Inference,
-            Statistics::Observed,
-            Dropping::Off,
-            Some(Needed::Joints),
-        );
-        self.for_each_tile(rows, &mut out, classes, |part, workspace, out| {
+        let needed = Some(Needed::Joints);
+        let engine =
+            self.engine(Purpose::Inference, Statistics::Observed, Dropping::Off, needed);
+        self.for_each_tile(rows, Purpose::Inference, &mut out, classes, |part, workspace, out| {
             E::forward(&engine, self.level(), part, workspace);
             for (sample, out) in out.chunks_exact_mut(classes).enumerate() {
                 for (class, out) in out.iter_mut().enumerate() {

@@ -7,11 +7,12 @@
 
 use crate::counting::{Draws, Rule, Selecting};
 use crate::engine::{Engine, Entrances, Signal, Wanted};
-use crate::executable::{Number, tile_rows};
+use crate::executable::Number;
 use crate::kernels::dropout::Dropping;
 use crate::kernels::input::TileRows;
 use crate::learn::Objective;
 use crate::simd::Level;
+use crate::tiles::tile_rows;
 use crate::workspace::{MAX_TILE, Purpose};
 use crate::{Counting, Executable, Rows, RunError, Statistics};
 
@@ -137,16 +138,12 @@ impl<E: Number> Executable<E> {
         // Rules that select one input compare logarithms.
         let needed = matches!(rule, Rule::Soft).then(|| options.objective.needed());
         let engine = self.engine(Purpose::Flows, options.statistics, options.dropping, needed);
+        let cut = (rows.len(), self.tiles().width(rows.len(), Purpose::Flows));
         self.install(|| {
-            groups.run(
-                rows.len(),
-                &lengths,
-                (&mut [], 0),
-                |TileNumber { tile, number }, sums, _| {
-                    let part = tile_rows(rows, tile, number);
-                    self.count_tile(&engine, part, options, rule, sums);
-                },
-            );
+            groups.run(cut, &lengths, (&mut [], 0), |TileNumber { tile, number }, sums, _| {
+                let part = tile_rows(rows, tile, number);
+                self.count_tile(&engine, part, options, rule, sums);
+            });
             if matches!(rule, Rule::Soft) {
                 // The soft reverse step adds up flows divided by the weight.
                 let counts = groups.total().quantities.iter_mut();

@@ -9,11 +9,12 @@ use spn_ir::{Formula, ParameterId};
 
 use crate::engine::{Signal, Wanted};
 use crate::error::check_length;
-use crate::executable::{Number, tile_rows};
+use crate::executable::Number;
 use crate::kernels::dropout::Dropping;
 use crate::kernels::input;
 use crate::learn::objective::TileLoss;
 use crate::learn::{Objective, Regularization};
+use crate::tiles::tile_rows;
 use crate::workspace::Purpose;
 use crate::{Executable, Rows, RunError, Statistics};
 
@@ -141,8 +142,9 @@ impl<E: Number> Executable<E> {
         inputs.clear();
         inputs.resize(rows.len() * columns, E::ZERO);
         let lengths: Vec<usize> = self.quantities().iter().map(Vec::len).collect();
+        let cut = (rows.len(), self.tiles().width(rows.len(), Purpose::Flows));
         self.install(|| {
-            groups.run(rows.len(), &lengths, (inputs, columns), |tile, group, inputs| {
+            groups.run(cut, &lengths, (inputs, columns), |tile, group, inputs| {
                 self.tile_derivatives(rows, options, tile, group, inputs);
             });
             options.regularization.add(self, groups.total());

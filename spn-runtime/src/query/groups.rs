@@ -5,7 +5,7 @@
 
 use rayon::prelude::*;
 
-use crate::executable::{Number, tile_width};
+use crate::executable::Number;
 
 /// The most buffers that exist at a time, and with that the most threads that are used.
 const GROUPS: usize = 8;
@@ -42,17 +42,16 @@ pub(crate) struct TileNumber {
 }
 
 impl<E: Number> Groups<E> {
-    /// Runs `each` on every tile with the sums of its group and the tile's part of `inputs`, which
+    /// Runs `each` on every tile of `tile` samples with the sums of its group and the tile's part of `inputs`, which
     /// has `columns` values for each row. `lengths` are those of the quantities' sums. The total is
     /// then in [`total`](Self::total). To be called where parallel loops use the right threads.
     pub(crate) fn run(
         &mut self,
-        rows: usize,
+        (rows, tile): (usize, usize),
         lengths: &[usize],
         (inputs, columns): (&mut [E], usize),
         each: impl Fn(TileNumber, &mut Sums<E>, &mut [E]) + Sync,
     ) {
-        let tile = tile_width(rows);
         let tiles = rows.div_ceil(tile);
         let tiles_each = tiles.div_ceil(GROUPS).max(1);
         let count = tiles.div_ceil(tiles_each).max(1);

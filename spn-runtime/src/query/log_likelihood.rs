@@ -32,9 +32,9 @@ impl<E: Number> Executable<E> {
     ) -> Result<(), RunError> {
         rows.check_columns(self.plan().variables as usize)?;
         check_length("the output", out.len(), rows.len())?;
-        let engine =
-            self.engine(Purpose::Inference, statistics, Dropping::Off, Some(Needed::Total));
-        self.for_each_tile(rows, out, 1, |part, workspace, out| {
+        let needed = Some(Needed::Total);
+        let engine = self.engine(Purpose::Inference, statistics, Dropping::Off, needed);
+        self.for_each_tile(rows, Purpose::Inference, out, 1, |part, workspace, out| {
             E::forward(&engine, self.level(), part, workspace);
             out.copy_from_slice(&workspace.total[..out.len()]);
         });

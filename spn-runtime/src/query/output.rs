@@ -34,7 +34,7 @@ impl<E: Number> Executable<E> {
         let units = self.output_units(rows)?;
         let mut out = vec![E::ZERO; rows.len() * units];
         let engine = self.engine(Purpose::Inference, statistics, Dropping::Off, None);
-        self.for_each_tile(rows, &mut out, units, |part, workspace, out| {
+        self.for_each_tile(rows, Purpose::Inference, &mut out, units, |part, workspace, out| {
             E::forward(&engine, self.level(), part, workspace);
             let offsets = &self.plan().inference.offsets;
             self.copy_outputs(&workspace.arena, offsets, part.tile, out);
@@ -74,7 +74,7 @@ impl<E: Number> Executable<E> {
     ) -> Result<(), RunError> {
         let rule = options.counting.rule(Draws { seed: options.seed, step: 0 })?;
         let engine = self.engine(Purpose::Flows, options.statistics, Dropping::Off, None);
-        self.for_each_tile(rows, out, each, |part, workspace, out| {
+        self.for_each_tile(rows, Purpose::Flows, out, each, |part, workspace, out| {
             E::forward(&engine, self.level(), part, workspace);
             let length = self.classes() * part.tile;
             let uses = TileUses {

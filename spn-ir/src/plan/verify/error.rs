@@ -55,7 +55,7 @@ pub enum PlanError {
     },
     /// A slot that is read before anything is in it.
     #[error(
-        "{place} of the plan reads slot {slot}, which no earlier step writes; compile the network again"
+        "{place} of the plan reads slot {slot}, which nothing before it writes; compile the network again"
     )]
     NotWritten {
         /// Where.
@@ -75,15 +75,15 @@ pub enum PlanError {
     },
     /// Memory that is reused too early.
     #[error(
-        "{place} of the plan: slot {slot} is overwritten before step {step} is done with it; compile the network again"
+        "{place} of the plan: slot {slot} is overwritten before run {run} is done with it; compile the network again"
     )]
     Overwritten {
         /// Which memory plan.
         place: Place,
         /// The slot whose values are lost.
         slot: u32,
-        /// The step that needs them; the number of steps stands for what follows the last.
-        step: usize,
+        /// The run that needs them; the number of runs stands for what follows the last.
+        run: usize,
     },
     /// Anything else.
     #[error("{place} of the plan: {reason}; compile the network again")]
@@ -108,6 +108,8 @@ pub enum Place {
     Slot(usize),
     /// A forward step.
     Step(usize),
+    /// A run in the order of execution.
+    Run(usize),
     /// The last sum.
     Root,
     /// A reverse step.
@@ -128,6 +130,7 @@ impl fmt::Display for Place {
             Self::Quantity(index) => write!(f, "quantity {index}"),
             Self::Slot(index) => write!(f, "slot {index}"),
             Self::Step(index) => write!(f, "step {index}"),
+            Self::Run(index) => write!(f, "run {index}"),
             Self::Root => write!(f, "the root"),
             Self::Reverse(index) => write!(f, "reverse step {index}"),
             Self::Outputs => write!(f, "the list of outputs"),

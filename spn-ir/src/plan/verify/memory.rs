@@ -5,31 +5,37 @@ use std::collections::BTreeMap;
 use super::{Place, PlanError};
 use crate::plan::{Memory, Plan, SlotId, Step};
 
-/// Checks one memory plan by following what lies where from step to step. Slots of the plan
-/// exist and are written before they are read; that was checked before.
-pub(super) fn verify(plan: &Plan, memory: &Memory, place: Place) -> Result<(), PlanError> {
-    let training = place == Place::Training;
-    verify_extent(plan, memory, place, training)?;
+/// Checks the memory plan for inference by following what lies where from run to run. Slots of the
+/// plan exist and are written before they are read; that was checked before.
+pub(super) fn verify_inference(plan: &Plan) -> Result<(), PlanError> {
+    let (memory, place) = (&plan.inference, Place::Inference);
+    verify_extent(plan, memory, place, &[])?;
     let mut arena = Arena { plan, memory, place, owners: BTreeMap::new() };
-    for (index, step) in plan.steps.iter().enumerate() {
-        arena.expect(step.inputs(), index)?;
-        for slot in step.outputs() {
-            arena.write(memory.offsets[slot.index()], plan.slots[slot.index()].into(), slot.0);
-        }
+    for (index, &run) in plan.order.iter().enumerate() {
+        let step = &plan.steps[run.step as usize];
+        let outputs = || run.instances().map(|instance| step.writes(instance));
+        let inputs = || run.instances().flat_map(|instance| step.reads(instance)).copied();
+        arena.expect(inputs(), index)?;
+        outputs().for_each(|slot| arena.write_slot(slot));
         // A kernel writes while it reads: its outputs overlap neither its inputs nor each other.
-        arena.expect(step.inputs().chain(step.outputs()), index)?;
+        arena.expect(inputs().chain(outputs()), index)?;
     }
-    let end = plan.steps.len();
-    arena.expect(plan.root.factors.iter().chain(&plan.outputs).copied(), end)?;
-    if training {
-        for (step, &offset) in plan.steps.iter().zip(&memory.kept) {
-            arena.write(offset, kept_rows(step), KEPT);
-        }
-        let everything = plan.steps.iter().flat_map(Step::outputs);
-        arena.expect(everything, end)?;
-        arena.expect_kept()?;
+    let last = plan.root.factors.iter().chain(&plan.outputs);
+    arena.expect(last.copied(), plan.order.len())
+}
+
+/// Checks the memory plan for training: nothing overlaps anything, so every order will do.
+pub(super) fn verify_training(plan: &Plan) -> Result<(), PlanError> {
+    let (memory, place) = (&plan.training, Place::Training);
+    verify_extent(plan, memory, place, &plan.steps)?;
+    let mut arena = Arena { plan, memory, place, owners: BTreeMap::new() };
+    let slots = || plan.steps.iter().flat_map(Step::outputs);
+    slots().for_each(|slot| arena.write_slot(slot));
+    for (step, &offset) in plan.steps.iter().zip(&memory.kept) {
+        arena.write(offset, kept_rows(step), KEPT);
     }
-    Ok(())
+    arena.expect(slots(), plan.order.len())?;
+    arena.expect_kept()
 }
 
 /// Everything lies inside the arena, and the arena is no larger than all of it together.
@@ -37,9 +43,8 @@ fn verify_extent(
     plan: &Plan,
     memory: &Memory,
     place: Place,
-    training: bool,
+    kept: &[Step],
 ) -> Result<(), PlanError> {
-    let kept: &[Step] = if training { &plan.steps } else { &[] };
     place.equal("number of slots", memory.offsets.len(), plan.slots.len() as u64)?;
     place.equal("number of places of kept rows", memory.kept.len(), kept.len() as u64)?;
     let slots = memory.offsets.iter().zip(plan.slots.iter().map(|&rows| u64::from(rows)));
@@ -62,7 +67,7 @@ fn kept_rows(step: &Step) -> u64 {
     match step {
         Step::SumProduct(sum) => {
             let each = u64::from(sum.inputs) + u64::from(sum.width);
-            each.saturating_mul(step.count() as u64)
+            each.saturating_mul(step.len() as u64)
         }
         Step::Leaf(_) | Step::Product(_) | Step::Dropout(_) => 0,
     }
@@ -81,6 +86,11 @@ struct Arena<'a> {
 }
 
 impl Arena<'_> {
+    fn write_slot(&mut self, slot: SlotId) {
+        let rows = self.plan.slots[slot.index()].into();
+        self.write(self.memory.offsets[slot.index()], rows, slot.0);
+    }
+
     /// Gives the rows to `owner`; whoever had any of them loses all of his.
     fn write(&mut self, offset: u32, rows: u64, owner: u32) {
         let (start, end) = (u64::from(offset), u64::from(offset) + rows);
@@ -96,18 +106,14 @@ impl Arena<'_> {
     }
 
     /// The slots must still have their rows.
-    fn expect(
-        &self,
-        mut slots: impl Iterator<Item = SlotId>,
-        step: usize,
-    ) -> Result<(), PlanError> {
+    fn expect(&self, mut slots: impl Iterator<Item = SlotId>, run: usize) -> Result<(), PlanError> {
         let lost = slots.find(|slot| {
             let start = u64::from(self.memory.offsets[slot.index()]);
             let end = start + u64::from(self.plan.slots[slot.index()]);
             self.owners.get(&start) != Some(&(end, slot.0))
         });
         match lost {
-            Some(SlotId(slot)) => Err(PlanError::Overwritten { place: self.place, slot, step }),
+            Some(SlotId(slot)) => Err(PlanError::Overwritten { place: self.place, slot, run }),
             None => Ok(()),
         }
     }

@@ -7,13 +7,14 @@
 
 mod error;
 mod memory;
+mod order;
 mod steps;
 #[cfg(test)]
 pub(crate) mod tests;
 
 pub use error::{Place, PlanError};
 
-use super::{Plan, SlotId, Step};
+use super::{Plan, SlotId};
 use crate::circuit::MAXIMUM_WIDTH;
 use crate::{Normalisation, Slice};
 
@@ -40,10 +41,10 @@ impl Plan {
             verifier.step(Place::Step(index), step)?;
         }
         verifier.root()?;
-        self.verify_order()?;
+        order::verify(self)?;
         self.verify_reverse()?;
-        memory::verify(self, &self.inference, Place::Inference)?;
-        memory::verify(self, &self.training, Place::Training)
+        memory::verify_inference(self)?;
+        memory::verify_training(self)
     }
 
     fn verify_normalisation(&self) -> Result<(), PlanError> {
@@ -94,25 +95,6 @@ impl Plan {
             largest: picks.iter().copied().max().unwrap_or(0),
         };
         Ok(self.tables.iter().map(|table| table.picks.iter().map(row).collect()).collect())
-    }
-
-    /// Every slot that is read was written by an earlier step, and none is written twice.
-    fn verify_order(&self) -> Result<(), PlanError> {
-        for slot in &self.outputs {
-            Place::Outputs.exists("slot", slot.0, self.slots.len())?;
-        }
-        let mut written = vec![false; self.slots.len()];
-        for (index, step) in self.steps.iter().enumerate() {
-            let place = Place::Step(index);
-            check_written(place, step.inputs(), &written)?;
-            for slot in step.outputs() {
-                if std::mem::replace(&mut written[slot.index()], true) {
-                    return Err(PlanError::WrittenTwice { place, slot: slot.0 });
-                }
-            }
-        }
-        check_written(Place::Root, self.root.factors.iter().copied(), &written)?;
-        check_written(Place::Outputs, self.outputs.iter().copied(), &written)
     }
 
     /// Reverse steps are forward steps, each at most once, in opposite order.
@@ -172,30 +154,7 @@ impl Verifier<'_> {
     }
 }
 
-fn check_written(
-    place: Place,
-    mut slots: impl Iterator<Item = SlotId>,
-    written: &[bool],
-) -> Result<(), PlanError> {
-    match slots.find(|slot| !written[slot.index()]) {
-        Some(slot) => Err(PlanError::NotWritten { place, slot: slot.0 }),
-        None => Ok(()),
-    }
-}
-
 /// The product of some lengths; `None` if it is too large for any memory.
 fn product(lengths: &[u64]) -> Option<u64> {
     lengths.iter().try_fold(1_u64, |product, &length| product.checked_mul(length))
-}
-
-impl Step {
-    /// How many instances the step has.
-    fn count(&self) -> usize {
-        match self {
-            Self::Leaf(step) => step.instances.len(),
-            Self::Product(step) => step.outputs.len(),
-            Self::SumProduct(step) => step.instances.len(),
-            Self::Dropout(step) => step.instances.len(),
-        }
-    }
 }

@@ -8,7 +8,7 @@ use crate::plan::{
 
 impl Verifier<'_> {
     pub(super) fn step(&self, place: Place, step: &Step) -> Result<(), PlanError> {
-        if step.count() == 0 {
+        if step.is_empty() {
             return Err(place.wrong("it does nothing"));
         }
         match step {

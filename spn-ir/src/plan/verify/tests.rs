@@ -5,7 +5,7 @@ use smallvec::smallvec;
 use super::*;
 use crate::plan::{
     DropoutStep, LeafInstance, LeafKernel, LeafStep, Memory, Numbers, Pick, ProductStep,
-    ReverseStep, Root, SumInstance, SumProductStep, Term,
+    ReverseStep, Root, Run, Step, SumInstance, SumProductStep, Term,
 };
 use crate::{
     Constraint, Dropout, DropoutKind, Formula, LocationScale, Parameter, ParameterId, Parameters,
@@ -52,6 +52,10 @@ pub(crate) fn sample() -> Plan {
             .rev()
             .map(|step| ReverseStep { step, parameters: true, children: step > 2 })
             .collect(),
+        // The second normal leaf runs only when dropout is done.
+        order: [(0, 0), (1, 0), (2, 0), (3, 0), (0, 1), (4, 0), (5, 0)]
+            .map(|(step, first)| Run { step, first, count: 1 })
+            .to_vec(),
         outputs: vec![SlotId(6)],
         // Slot 5 takes the rows of slot 2 when dropout is done with it.
         inference: Memory { offsets: vec![0, 2, 4, 6, 8, 4, 10], kept: vec![], rows: 12 },
@@ -230,6 +234,42 @@ fn contradictions_in_steps_are_found() {
 }
 
 #[test]
+fn contradictions_in_the_order_are_found() {
+    check(&[
+        (Place::Step(5), |p| p.order.truncate(6)),
+        (Place::Step(0), |p| p.order.clear()),
+        (Place::Run(0), |p| p.order[0].step = 6),
+        (Place::Run(0), |p| p.order[0].first = 1),
+        (Place::Run(0), |p| p.order[0].count = 0),
+        (Place::Run(0), |p| p.order[0].count = 3),
+        (Place::Run(0), |p| p.order[0].count = u32::MAX),
+        // Both leaves at once leave nothing for the run that follows.
+        (Place::Run(4), |p| p.order[0].count = 2),
+        (Place::Run(1), |p| p.order.swap(1, 3)),
+        (Place::Run(4), |p| p.order.swap(4, 5)),
+        (Place::Run(7), |p| p.order.push(Run { step: 5, first: 1, count: 1 })),
+        // Its rows are taken again only after dropout in the planned order.
+        (Place::Inference, |p| {
+            p.order.remove(4);
+            p.order[0].count = 2;
+            p.inference.offsets[1] = 4;
+            p.inference.offsets[5] = 2;
+        }),
+    ]);
+}
+
+#[test]
+fn steps_as_wholes_must_be_in_order_too() {
+    let found = error(|p| {
+        // The sum before the dropout that it reads, but run after it.
+        p.steps.swap(3, 5);
+        let renamed = |step: u32| if step % 2 == 1 && step > 1 { 8 - step } else { step };
+        p.order.iter_mut().for_each(|run| run.step = renamed(run.step));
+    });
+    assert_eq!(place(&found), Place::Step(3));
+}
+
+#[test]
 fn dropout_numbers_stay_in_range() {
     for change in [|d: &mut Dropout| d.rate = f64::NAN, |d: &mut Dropout| d.first = u32::MAX] {
         let found = error(|plan| {
@@ -249,5 +289,5 @@ fn messages_say_where_and_what() {
          the network again"
     );
     let message = error(|p| p.inference.offsets[6] = 4).to_string();
-    assert!(message.contains("slot 5 is overwritten before step 6 is done"), "{message}");
+    assert!(message.contains("slot 5 is overwritten before run 7 is done"), "{message}");
 }

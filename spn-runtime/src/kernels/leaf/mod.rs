@@ -7,6 +7,8 @@ mod categorical;
 mod indicator;
 mod location_scale;
 
+use std::ops::Range;
+
 use spn_ir::plan::{LeafInstance, LeafKernel, LeafStep};
 use spn_ir::{Formula, Quantity, Slice};
 
@@ -44,11 +46,11 @@ pub(crate) struct LeafDerivatives<'a, E> {
     pub(crate) inputs: Option<&'a mut [E]>,
 }
 
-/// The blocks of a step with their instances. An iterator, not a function that takes a closure:
+/// Some blocks of a step with their instances. An iterator, not a function that takes a closure:
 /// closures are not inlined into the instruction set's entrance.
 #[inline(always)]
 fn blocks<'a, E: Element>(
-    step: &'a LeafStep,
+    (step, run): (&'a LeafStep, Range<usize>),
     tile: usize,
     constants: &'a LeafConstants<E>,
     inputs: &'a [E],
@@ -59,25 +61,25 @@ fn blocks<'a, E: Element>(
         LeafKernel::LocationScale(_) => width * dimensions,
         LeafKernel::Indicator => 0,
     };
-    step.instances.iter().enumerate().map(move |(index, instance)| {
+    run.map(move |index| {
         let variables = &step.variables[index * dimensions..(index + 1) * dimensions];
         let first = index * constants_each;
-        (LeafBlock { width, inputs, variables, constants, first, tile }, instance)
+        (LeafBlock { width, inputs, variables, constants, first, tile }, &step.instances[index])
     })
 }
 
-/// Runs a leaf step.
+/// Runs instances of a leaf step.
 #[inline(always)]
 pub(crate) fn forward<I: Isa, E: Element>(
     isa: I,
     place: Place<'_>,
-    step: &LeafStep,
+    (step, run): (&LeafStep, Range<usize>),
     constants: &LeafConstants<E>,
     inputs: &[E],
     values: &mut [E],
 ) {
     let tile = place.tile;
-    for (block, instance) in blocks(step, tile, constants, inputs) {
+    for (block, instance) in blocks((step, run), tile, constants, inputs) {
         let out = &mut values[place.at(instance.output, 0)..][..block.width * tile];
         match step.kernel {
             LeafKernel::LocationScale(density) => {
@@ -101,7 +103,7 @@ pub(crate) fn reverse<I: Isa, E: Element>(
     mut derivatives: LeafDerivatives<'_, E>,
 ) {
     let tile = place.tile;
-    for (block, instance) in blocks(step, tile, constants, inputs) {
+    for (block, instance) in blocks((step, 0..step.instances.len()), tile, constants, inputs) {
         let flows = &flows[place.at(instance.output, 0)..][..block.width * tile];
         match step.kernel {
             LeafKernel::LocationScale(density) => {
@@ -141,7 +143,7 @@ pub(crate) fn count<I: Isa, E: Element>(
     counts: &mut [Vec<E>],
 ) {
     let tile = place.tile;
-    for (block, instance) in blocks(step, tile, constants, inputs) {
+    for (block, instance) in blocks((step, 0..step.instances.len()), tile, constants, inputs) {
         let flows = &flows[place.at(instance.output, 0)..][..block.width * tile];
         match (step.kernel, instance.first, instance.second) {
             (LeafKernel::LocationScale(density), Some(location), Some(scale)) => {
