@@ -1,0 +1,142 @@
+#!/usr/bin/env python3
+"""Runs the same work in other programs and in ours, in turn, on this machine.
+
+Each peer is installed from PyPI into an environment of its own in a temporary folder, which is removed at
+the end (gigabytes while it lasts); a peer that cannot be installed or does not run is told with its reason,
+and the others go on. Needs Python 3.11, as the oldest of them does not know newer ones, and a release build:
+
+    cargo build --release
+    python3.11 benches/peers/compare.py
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+import tempfile
+import venv
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+README_NETWORK = ROOT / "examples" / "dgc_spn_mnist.json"
+RAT_SPN = ROOT / "benches" / "networks" / "rat_spn_784.json"
+
+# Name, what each call of pip installs, the script that does the work, and the work: network, operation,
+# batch.
+PEERS = [
+    (
+        "libspn-keras",
+        [
+            ["tensorflow-cpu==2.13.1", "tensorflow-probability==0.21.0", "colorlover", "plotly"],
+            # Its own requirements name the package with graphics libraries, and no upper limits.
+            ["--no-deps", "libspn-keras==0.6.0"],
+        ],
+        "libspn_keras_work.py",
+        [
+            (README_NETWORK, "loglik", 512),
+            (README_NETWORK, "adam", 128),
+            (README_NETWORK, "em", 128),
+            (README_NETWORK, "hard-em", 128),
+        ],
+    ),
+    (
+        "deeprob-kit",
+        # The first index has builds of torch without graphics libraries; PyPI follows.
+        [
+            ["--extra-index-url", "https://download.pytorch.org/whl/cpu", "torch==2.2.2", "numpy<2"],
+            ["deeprob-kit==1.1.0"],
+        ],
+        "deeprob_work.py",
+        [(RAT_SPN, "loglik", 512), (RAT_SPN, "adam", 64)],
+    ),
+]
+
+
+def told(message):
+    print(message, file=sys.stderr, flush=True)
+
+
+def run(command, **options):
+    """Standard output of a program; a RuntimeError with its last words if it fails."""
+    done = subprocess.run(command, capture_output=True, text=True, **options)
+    if done.returncode != 0:
+        words = (done.stderr.strip() or done.stdout.strip()).splitlines()
+        raise RuntimeError(" ".join(words[-3:]) or f"exit code {done.returncode}")
+    return done.stdout
+
+
+def install(name, requirements, folder):
+    """The Python of an environment with the peer."""
+    told(f"{name}: installing into {folder}")
+    venv.create(folder, with_pip=True)
+    python = folder / "bin" / "python"
+    for packages in requirements:
+        run([python, "-m", "pip", "install", "--quiet", "--no-cache-dir", *packages])
+    return python
+
+
+def theirs(python, script, operation, batch, arguments):
+    command = [python, HERE / script, operation, batch, arguments.seconds, arguments.threads]
+    # Some libraries read their number of threads before a program can say it.
+    environment = dict(os.environ, OMP_NUM_THREADS=str(arguments.threads), PYTHONDONTWRITEBYTECODE="1")
+    output = run([str(word) for word in command], env=environment)
+    return json.loads(output.strip().splitlines()[-1])["rows_per_s"]
+
+
+def ours(network, operation, batch, arguments):
+    command = [arguments.spn, "bench", network, "--op", operation, "--batch", batch, "--json"]
+    command += ["--seconds", arguments.seconds, "--threads", arguments.threads]
+    return json.loads(run([str(word) for word in command]))["rows_per_s"]
+
+
+def compare(name, python, script, work, arguments):
+    """The table's line of one piece of work."""
+    network, operation, batch = work
+    pairs = []
+    for number in range(arguments.rounds):
+        told(f"{name}: {operation}, batch {batch}, round {number + 1} of {arguments.rounds}")
+        peer = theirs(python, script, operation, batch, arguments)
+        pairs.append((peer, ours(network, operation, batch, arguments)))
+    peer, spn = (statistics.median(column) for column in zip(*pairs))
+    return f"| {network.stem} | {operation} | {batch} | {name} | {peer:,.0f} | {spn:,.0f} | {spn / peer:.1f} |"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--spn", default=ROOT / "target" / "release" / "spn", help="our program")
+    parser.add_argument("--only", default="", help="peers with this word in their name")
+    parser.add_argument("--seconds", type=float, default=5.0, help="of each round and program")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    arguments = parser.parse_args()
+    if not pathlib.Path(arguments.spn).is_file():
+        parser.error(f"{arguments.spn} is missing: run `cargo build --release`, or give --spn FILE")
+
+    lines, missing = [], []
+    for name, requirements, script, works in PEERS:
+        if arguments.only not in name:
+            continue
+        with tempfile.TemporaryDirectory(prefix="spn-peers-") as folder:
+            try:
+                python = install(name, requirements, pathlib.Path(folder))
+            except (RuntimeError, OSError, subprocess.SubprocessError) as problem:
+                missing.append(f"{name} cannot be installed: {problem}")
+                continue
+            for work in works:
+                try:
+                    lines.append(compare(name, python, script, work, arguments))
+                except (RuntimeError, ValueError) as problem:
+                    missing.append(f"{name}, {work[1]}: {problem}")
+    print(f"{arguments.threads} threads, medians of {arguments.rounds} rounds in turn, rows per second\n")
+    print("| network | operation | batch | peer | peer | spn | times as fast |")
+    print("|---|---|---|---|---|---|---|")
+    print("\n".join(lines))
+    for problem in missing:
+        print(f"\nMissing: {problem}")
+    return 1 if missing else 0
+
+
+sys.exit(main())
