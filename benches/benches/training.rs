@@ -29,10 +29,11 @@ fn step(
 }
 
 fn readme_network(criterion: &mut Criterion) {
-    use Operation::{Adam, Em, Gradient, HardEm};
+    use Operation::{Adam, Em, Gradient, HardEm, SampledEm, UnweightedHardEm};
     step(criterion, "readme_network", spn_benches::dgc_spn(), (&[Gradient, Adam], 128));
     let counting = spn_benches::dgc_spn_for_counting();
-    step(criterion, "readme_network", counting, (&[Em, HardEm], 128));
+    let counts = &[Em, HardEm, UnweightedHardEm, SampledEm];
+    step(criterion, "readme_network", counting, (counts, 128));
 }
 
 fn rat_spn(criterion: &mut Criterion) {

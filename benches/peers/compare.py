@@ -24,6 +24,9 @@ ROOT = HERE.parents[1]
 README_NETWORK = ROOT / "examples" / "dgc_spn_mnist.json"
 RAT_SPN = ROOT / "benches" / "networks" / "rat_spn_784.json"
 
+# The index of torch has builds without graphics libraries; where it cannot be reached PyPI's are installed.
+TORCH = ["--extra-index-url", "https://download.pytorch.org/whl/cpu"]
+
 # Name, what each call of pip installs, the script that does the work, and the work: network, operation,
 # batch.
 PEERS = [
@@ -44,12 +47,17 @@ PEERS = [
     ),
     (
         "deeprob-kit",
-        # The first index has builds of torch without graphics libraries; PyPI follows.
         [
-            ["--extra-index-url", "https://download.pytorch.org/whl/cpu", "torch==2.2.2", "numpy<2"],
+            [*TORCH, "torch==2.2.2", "torchvision==0.17.2", "numpy<2"],
             ["deeprob-kit==1.1.0"],
         ],
         "deeprob_work.py",
+        [(RAT_SPN, "loglik", 512), (RAT_SPN, "adam", 64)],
+    ),
+    (
+        "SPFlow",
+        [[*TORCH, "torch", "spflow==1.1.0"]],
+        "spflow_work.py",
         [(RAT_SPN, "loglik", 512), (RAT_SPN, "adam", 64)],
     ),
 ]

@@ -1,6 +1,6 @@
 //! Something that is measured, with the limit that it is measured against.
 
-use spn_cli::measure::{Operation, Times, Work, median, peak_flops, read_bandwidth};
+use spn_cli::measure::{Operation, Times, Work, peak_flops, quantile, read_bandwidth};
 use spn_ir::plan::Plan;
 use spn_runtime::simd::Level;
 use spn_runtime::{ExecutableOptions, RunError};
@@ -96,18 +96,35 @@ impl Contender {
         self.work.executable().plan().weights_read() as usize * size_of::<f32>()
     }
 
-    /// The median limit of all turns.
-    pub(crate) fn limit(&self) -> f64 {
-        median(&self.limits)
+    /// The time of a batch and the machine's limit, so good that this share of calls and turns is better.
+    pub(crate) fn at(&self, share: f64) -> At {
+        let (seconds, limit) = (self.times.quantile(share), quantile(&self.limits, 1.0 - share));
+        At { seconds, limit, rows: self.work.batch() as f64, flops: self.work.flops() }
+    }
+}
+
+/// A contender's median, or one of its best calls, with the limit to compare it with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct At {
+    /// Of a batch.
+    pub(crate) seconds: f64,
+    /// What the machine can do in a second.
+    pub(crate) limit: f64,
+    rows: f64,
+    flops: f64,
+}
+
+impl At {
+    pub(crate) fn rows_per_second(self) -> f64 {
+        self.rows / self.seconds
     }
 
-    /// From the median time of a batch.
-    pub(crate) fn rows_per_second(&self) -> f64 {
-        self.work.batch() as f64 / self.times.median()
+    pub(crate) fn flops_per_second(self) -> f64 {
+        self.flops / self.seconds
     }
 
-    /// From the median time of a batch.
-    pub(crate) fn flops_per_second(&self) -> f64 {
-        self.work.flops() / self.times.median()
+    /// Of the machine's peak.
+    pub(crate) fn fraction(self) -> f64 {
+        self.flops_per_second() / self.limit
     }
 }

@@ -17,5 +17,5 @@ pub use bandwidth::{Streams, read_bandwidth};
 pub use operation::Operation;
 pub use peak::peak_flops;
 pub use rows::made_up_rows;
-pub use times::{Times, median};
+pub use times::{Times, median, quantile};
 pub use work::Work;

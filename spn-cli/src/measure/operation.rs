@@ -18,6 +18,10 @@ pub enum Operation {
     Em,
     /// A training step of expectation maximisation with hard counts.
     HardEm,
+    /// ... with unweighted hard counts.
+    UnweightedHardEm,
+    /// ... with sampled counts.
+    SampledEm,
 }
 
 impl Operation {
@@ -30,15 +34,17 @@ impl Operation {
             Self::Adam => "adam",
             Self::Em => "em",
             Self::HardEm => "hard-em",
+            Self::UnweightedHardEm => "unweighted-hard-em",
+            Self::SampledEm => "sampled-em",
         }
     }
 
     /// How many matrix products of each sum it cannot do without: one forward; derivatives with
-    /// respect to inputs and to weights are two more. Hard counts need no product in reverse.
+    /// respect to inputs and to weights are two more. Counts of single inputs need no product in reverse.
     #[must_use]
     pub fn passes(self) -> u32 {
         match self {
-            Self::Loglik | Self::HardEm => 1,
+            Self::Loglik | Self::HardEm | Self::UnweightedHardEm | Self::SampledEm => 1,
             Self::Gradient | Self::Adam | Self::Em => 3,
         }
     }
@@ -52,6 +58,8 @@ impl Operation {
             Self::Adam => Some(Method::default()),
             Self::Em => Some(em(Counting::Soft)),
             Self::HardEm => Some(em(Counting::HARD)),
+            Self::UnweightedHardEm => Some(em(Counting::UNWEIGHTED_HARD)),
+            Self::SampledEm => Some(em(Counting::SAMPLED)),
         }
     }
 }

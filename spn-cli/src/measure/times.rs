@@ -43,7 +43,9 @@ pub fn median(values: &[f64]) -> f64 {
     quantile(values, 0.5)
 }
 
-fn quantile(values: &[f64], share: f64) -> f64 {
+/// The least of some numbers that this share of them does not exceed; 0 if there is none.
+#[must_use]
+pub fn quantile(values: &[f64], share: f64) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_unstable_by(f64::total_cmp);
     let place = (share * sorted.len() as f64).ceil() as usize;
