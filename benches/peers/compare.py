@@ -10,6 +10,7 @@ and the others go on. Needs Python 3.11, as the oldest of them does not know new
 """
 
 import argparse
+import dataclasses
 import json
 import os
 import pathlib
@@ -24,13 +25,27 @@ ROOT = HERE.parents[1]
 README_NETWORK = ROOT / "examples" / "dgc_spn_mnist.json"
 RAT_SPN = ROOT / "benches" / "networks" / "rat_spn_784.json"
 
-# The index of torch has builds without graphics libraries; where it cannot be reached PyPI's are installed.
-TORCH = ["--extra-index-url", "https://download.pytorch.org/whl/cpu"]
+# Builds of torch without graphics libraries, a tenth of the size of those on PyPI.
+TORCH_INDEX = "https://download.pytorch.org/whl/cpu"
 
-# Name, what each call of pip installs, the script that does the work, and the work: network, operation,
-# batch.
+RAT_SPN_WORK = [(RAT_SPN, "loglik", 512), (RAT_SPN, "adam", 64)]
+
+
+@dataclasses.dataclass
+class Peer:
+    """Another program: what each call of pip installs, the script that does the work, and the work, each a
+    network, an operation and the rows of a batch."""
+
+    name: str
+    packages: list
+    script: str
+    work: list
+    # What is first looked for in the index of torch.
+    torch: list = dataclasses.field(default_factory=list)
+
+
 PEERS = [
-    (
+    Peer(
         "libspn-keras",
         [
             ["tensorflow-cpu==2.13.1", "tensorflow-probability==0.21.0", "colorlover", "plotly"],
@@ -45,21 +60,14 @@ PEERS = [
             (README_NETWORK, "hard-em", 128),
         ],
     ),
-    (
+    Peer(
         "deeprob-kit",
-        [
-            [*TORCH, "torch==2.2.2", "torchvision==0.17.2", "numpy<2"],
-            ["deeprob-kit==1.1.0"],
-        ],
+        [["torch==2.2.2", "torchvision==0.17.2", "numpy<2"], ["deeprob-kit==1.1.0", "numpy<2"]],
         "deeprob_work.py",
-        [(RAT_SPN, "loglik", 512), (RAT_SPN, "adam", 64)],
+        RAT_SPN_WORK,
+        ["torch==2.2.2", "torchvision==0.17.2", "numpy<2"],
     ),
-    (
-        "SPFlow",
-        [[*TORCH, "torch", "spflow==1.1.0"]],
-        "spflow_work.py",
-        [(RAT_SPN, "loglik", 512), (RAT_SPN, "adam", 64)],
-    ),
+    Peer("SPFlow", [["spflow==1.1.0"]], "spflow_work.py", RAT_SPN_WORK, ["torch"]),
 ]
 
 
@@ -76,13 +84,19 @@ def run(command, **options):
     return done.stdout
 
 
-def install(name, requirements, folder):
+def install(peer, folder):
     """The Python of an environment with the peer."""
-    told(f"{name}: installing into {folder}")
+    told(f"{peer.name}: installing into {folder}")
     venv.create(folder, with_pip=True)
     python = folder / "bin" / "python"
-    for packages in requirements:
-        run([python, "-m", "pip", "install", "--quiet", "--no-cache-dir", *packages])
+    pip = [python, "-m", "pip", "install", "--quiet", "--no-cache-dir"]
+    if peer.torch:
+        try:
+            run([*pip, "--index-url", TORCH_INDEX, *peer.torch])
+        except RuntimeError:
+            told(f"{peer.name}: {TORCH_INDEX} has no torch for this machine; taking that of PyPI")
+    for packages in peer.packages:
+        run([*pip, *packages])
     return python
 
 
@@ -100,16 +114,17 @@ def ours(network, operation, batch, arguments):
     return json.loads(run([str(word) for word in command]))["rows_per_s"]
 
 
-def compare(name, python, script, work, arguments):
+def compare(peer, python, work, arguments):
     """The table's line of one piece of work."""
     network, operation, batch = work
     pairs = []
     for number in range(arguments.rounds):
-        told(f"{name}: {operation}, batch {batch}, round {number + 1} of {arguments.rounds}")
-        peer = theirs(python, script, operation, batch, arguments)
-        pairs.append((peer, ours(network, operation, batch, arguments)))
-    peer, spn = (statistics.median(column) for column in zip(*pairs))
-    return f"| {network.stem} | {operation} | {batch} | {name} | {peer:,.0f} | {spn:,.0f} | {spn / peer:.1f} |"
+        told(f"{peer.name}: {operation}, batch {batch}, round {number + 1} of {arguments.rounds}")
+        rows = theirs(python, peer.script, operation, batch, arguments)
+        pairs.append((rows, ours(network, operation, batch, arguments)))
+    them, us = (statistics.median(column) for column in zip(*pairs))
+    cells = [network.stem, operation, batch, peer.name, f"{them:,.0f}", f"{us:,.0f}", f"{us / them:.1f}"]
+    return f"| {' | '.join(str(cell) for cell in cells)} |"
 
 
 def main():
@@ -124,22 +139,22 @@ def main():
         parser.error(f"{arguments.spn} is missing: run `cargo build --release`, or give --spn FILE")
 
     lines, missing = [], []
-    for name, requirements, script, works in PEERS:
-        if arguments.only not in name:
+    for peer in PEERS:
+        if arguments.only not in peer.name:
             continue
         with tempfile.TemporaryDirectory(prefix="spn-peers-") as folder:
             try:
-                python = install(name, requirements, pathlib.Path(folder))
+                python = install(peer, pathlib.Path(folder))
             except (RuntimeError, OSError, subprocess.SubprocessError) as problem:
-                missing.append(f"{name} cannot be installed: {problem}")
+                missing.append(f"{peer.name} cannot be installed: {problem}")
                 continue
-            for work in works:
+            for work in peer.work:
                 try:
-                    lines.append(compare(name, python, script, work, arguments))
+                    lines.append(compare(peer, python, work, arguments))
                 except (RuntimeError, ValueError) as problem:
-                    missing.append(f"{name}, {work[1]}: {problem}")
+                    missing.append(f"{peer.name}, {work[1]}: {problem}")
     print(f"{arguments.threads} threads, medians of {arguments.rounds} rounds in turn, rows per second\n")
-    print("| network | operation | batch | peer | peer | spn | times as fast |")
+    print("| network | operation | batch | peer | its rows/s | spn rows/s | times as fast |")
     print("|---|---|---|---|---|---|---|")
     print("\n".join(lines))
     for problem in missing:
