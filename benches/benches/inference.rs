@@ -1,6 +1,7 @@
 //! Log-likelihoods, rows per second: the README network by batch size, and a RAT-SPN.
 
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use spn_benches::bench_beside_peak;
 use spn_cli::measure::{Operation, Work, made_up_rows};
 use spn_compiler::{Options, compile};
 use spn_ir::Circuit;
@@ -21,10 +22,7 @@ fn log_likelihood(
         let (plan, options) = (plan.clone(), ExecutableOptions::default());
         let work = Work::<f32>::new(plan, Operation::Loglik, *batch, &rows, options);
         let mut work = work.expect("the rows are the plan's");
-        group.throughput(Throughput::Elements(*batch as u64));
-        group.bench_function(BenchmarkId::from_parameter(batch), |bencher| {
-            bencher.iter(|| work.call());
-        });
+        bench_beside_peak(&mut group, BenchmarkId::from_parameter(batch), &mut work);
     }
 }
 

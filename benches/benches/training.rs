@@ -1,6 +1,7 @@
 //! Training steps, rows per second: every kind of step on the README network, Adam on a RAT-SPN.
 
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use spn_benches::bench_beside_peak;
 use spn_cli::measure::{Operation, Work, made_up_rows};
 use spn_compiler::{Options, compile};
 use spn_ir::Circuit;
@@ -17,14 +18,11 @@ fn step(
     let plan = compile(&circuit, &Options::default()).expect("the network is valid");
     let rows = made_up_rows(&plan, batch, 0);
     let mut group = criterion.benchmark_group(format!("step/{network}"));
-    group.throughput(Throughput::Elements(batch as u64));
     for operation in operations {
         let (plan, options) = (plan.clone(), ExecutableOptions::default());
         let work = Work::<f32>::new(plan, *operation, batch, &rows, options);
         let mut work = work.expect("the rows are the plan's");
-        group.bench_function(BenchmarkId::new(operation.name(), batch), |bencher| {
-            bencher.iter(|| work.call());
-        });
+        bench_beside_peak(&mut group, BenchmarkId::new(operation.name(), batch), &mut work);
     }
 }
 

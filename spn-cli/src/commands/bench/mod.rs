@@ -16,7 +16,7 @@ use spn_ir::plan::Plan;
 
 use crate::arguments::{ModelArguments, PrecisionArguments, row_range};
 use crate::data::{self, Table};
-use crate::format::{duration, facts, thousands};
+use crate::format::{facts, thousands};
 use crate::measure::{Operation, made_up_rows};
 use crate::model::{LoadOptions, LoadedModel};
 use crate::precision::{Precision, Real, in_precision};
@@ -147,7 +147,7 @@ impl Arguments {
                     streams.memory / 1e9
                 ),
             ),
-            ("compiled in", duration(compile)),
+            ("compiled in", brief(compile)),
         ];
         Ok(Answer::new(json, facts(lines)))
     }
