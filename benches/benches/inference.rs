@@ -1,24 +1,39 @@
-//! Log-likelihood of the 28×28 network, rows per second, by batch size.
+//! Log-likelihoods, rows per second: the README network by batch size, and a RAT-SPN.
 
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use spn_benches::bench_beside_peak;
+use spn_cli::measure::{Operation, Work, made_up_rows};
 use spn_compiler::{Options, compile};
-use spn_runtime::{Executable, Rows, Statistics};
+use spn_ir::Circuit;
+use spn_ir::layers::LayerError;
+use spn_runtime::ExecutableOptions;
 
-fn log_likelihood(criterion: &mut Criterion) {
-    let circuit = spn_benches::dgc_spn().expect("the example is a valid layer file");
-    let plan = compile(&circuit, &Options::default()).expect("the example is a valid network");
-    let executable = Executable::<f32>::new(plan).expect("the global pool is always there");
-    let mut group = criterion.benchmark_group("log_likelihood");
-    for batch in [1_usize, 32, 128, 512] {
-        let values = spn_benches::images(batch, 784);
-        let rows = Rows::new(&values, 784).expect("whole rows");
-        let mut out = vec![0.0; batch];
-        group.throughput(Throughput::Elements(batch as u64));
-        group.bench_function(BenchmarkId::from_parameter(batch), |bencher| {
-            bencher.iter(|| executable.log_likelihood_into(rows, Statistics::Observed, &mut out));
-        });
+fn log_likelihood(
+    criterion: &mut Criterion,
+    name: &str,
+    circuit: Result<Circuit, LayerError>,
+    batches: &[usize],
+) {
+    let circuit = circuit.expect("the layer file is valid");
+    let plan = compile(&circuit, &Options::default()).expect("the network is valid");
+    let rows = made_up_rows(&plan, 512, 0);
+    let mut group = criterion.benchmark_group(name);
+    for batch in batches {
+        let (plan, options) = (plan.clone(), ExecutableOptions::default());
+        let work = Work::<f32>::new(plan, Operation::Loglik, *batch, &rows, options);
+        let mut work = work.expect("the rows are the plan's");
+        bench_beside_peak(&mut group, BenchmarkId::from_parameter(batch), &mut work);
     }
 }
 
-criterion_group!(benches, log_likelihood);
+fn readme_network(criterion: &mut Criterion) {
+    let circuit = spn_benches::dgc_spn();
+    log_likelihood(criterion, "log_likelihood/readme_network", circuit, &[1, 32, 128, 512]);
+}
+
+fn rat_spn(criterion: &mut Criterion) {
+    log_likelihood(criterion, "log_likelihood/rat_spn", spn_benches::rat_spn(), &[1, 512]);
+}
+
+criterion_group!(benches, readme_network, rat_spn);
 criterion_main!(benches);

@@ -1,30 +1,42 @@
-//! One Adam step on the 28×28 network, cross entropy, rows per second, by batch size.
+//! Training steps, rows per second: every kind of step on the README network, Adam on a RAT-SPN.
 
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use spn_benches::bench_beside_peak;
+use spn_cli::measure::{Operation, Work, made_up_rows};
 use spn_compiler::{Options, compile};
-use spn_runtime::learn::{Method, Objective, Optimizer};
-use spn_runtime::{Executable, GradientOptions, Rows};
+use spn_ir::Circuit;
+use spn_ir::layers::LayerError;
+use spn_runtime::ExecutableOptions;
 
-fn adam_step(criterion: &mut Criterion) {
-    let circuit = spn_benches::dgc_spn().expect("the example is a valid layer file");
-    let plan = compile(&circuit, &Options::default()).expect("the example is a valid network");
-    let mut group = criterion.benchmark_group("adam_step");
-    for batch in [32_usize, 128] {
-        let mut executable =
-            Executable::<f32>::new(plan.clone()).expect("the global pool is always there");
-        let mut optimizer = Optimizer::new(Method::default(), 1e-2);
-        let values = spn_benches::images(batch, 784);
-        let rows = Rows::new(&values, 784).expect("whole rows");
-        let labels: Vec<u32> = (0..batch as u32).map(|row| row % 10).collect();
-        let objective = Objective::Discriminative;
-        let options =
-            GradientOptions { objective, labels: Some(&labels), ..GradientOptions::default() };
-        group.throughput(Throughput::Elements(batch as u64));
-        group.bench_function(BenchmarkId::from_parameter(batch), |bencher| {
-            bencher.iter(|| optimizer.step(&mut executable, rows, &options));
-        });
+fn step(
+    criterion: &mut Criterion,
+    network: &str,
+    circuit: Result<Circuit, LayerError>,
+    (operations, batch): (&[Operation], usize),
+) {
+    let circuit = circuit.expect("the layer file is valid");
+    let plan = compile(&circuit, &Options::default()).expect("the network is valid");
+    let rows = made_up_rows(&plan, batch, 0);
+    let mut group = criterion.benchmark_group(format!("step/{network}"));
+    for operation in operations {
+        let (plan, options) = (plan.clone(), ExecutableOptions::default());
+        let work = Work::<f32>::new(plan, *operation, batch, &rows, options);
+        let mut work = work.expect("the rows are the plan's");
+        bench_beside_peak(&mut group, BenchmarkId::new(operation.name(), batch), &mut work);
     }
 }
 
-criterion_group!(benches, adam_step);
+fn readme_network(criterion: &mut Criterion) {
+    use Operation::{Adam, Em, Gradient, HardEm, SampledEm, UnweightedHardEm};
+    step(criterion, "readme_network", spn_benches::dgc_spn(), (&[Gradient, Adam], 128));
+    let counting = spn_benches::dgc_spn_for_counting();
+    let counts = &[Em, HardEm, UnweightedHardEm, SampledEm];
+    step(criterion, "readme_network", counting, (counts, 128));
+}
+
+fn rat_spn(criterion: &mut Criterion) {
+    step(criterion, "rat_spn", spn_benches::rat_spn(), (&[Operation::Adam], 64));
+}
+
+criterion_group!(benches, readme_network, rat_spn);
 criterion_main!(benches);

@@ -13,6 +13,7 @@ pub mod data;
 mod failure;
 mod format;
 mod hidden;
+pub mod measure;
 pub mod model;
 pub mod output;
 pub mod picture;

@@ -4,6 +4,7 @@
 //! `Arguments` (whose documentation is the command's help) and their `run`, its `mod` line and its
 //! line in the list `commands!` below.
 
+mod bench;
 mod check;
 mod compile;
 mod complete;
@@ -74,4 +75,5 @@ commands! {
     Train => train,
     Predict => predict,
     Complete => complete,
+    Bench => bench,
 }

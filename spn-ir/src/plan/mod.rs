@@ -6,6 +6,7 @@
 //! says. The same steps in opposite order, with the flags of [`ReverseStep`], are the reverse pass. A plan holds no instruction set, no thread count and no
 //! addresses; two compilations of one circuit give the same plan, byte for byte.
 
+mod cost;
 mod display;
 mod memory_text;
 mod numbers;
