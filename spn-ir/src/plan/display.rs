@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{LeafKernel, Pick, Plan, ReverseStep, Run, SlotId, Step, Term};
+use super::{LeafKernel, Numbers, Pick, Plan, ReverseStep, Run, SlotId, Step, Term};
 use crate::{Formula, LocationScale, Normalisation, ParameterId, Slice};
 
 /// How many names of a list are written before the rest becomes `…`.
@@ -37,12 +37,24 @@ impl fmt::Display for Plan {
             writeln!(f, "  outputs: {}", slot_names(&self.outputs))?;
         }
         writeln!(f, "  order: {}", self.order_text())?;
+        writeln!(f, "  numbers: {}", self.numbers_text())?;
         let (inference, training) = (self.inference.rows, self.training.rows);
         writeln!(f, "  memory: {inference} rows for inference, {training} for training")
     }
 }
 
 impl Plan {
+    /// Which slots are logarithms.
+    fn numbers_text(&self) -> String {
+        let logs = self.numbers.iter().zip(0..).filter(|(numbers, _)| **numbers == Numbers::Log);
+        let logs: Vec<SlotId> = logs.map(|(_, slot)| SlotId(slot)).collect();
+        match logs.len() {
+            0 => "scaled".to_owned(),
+            all if all == self.numbers.len() => "logarithms".to_owned(),
+            _ => format!("logarithms in {}, scaled elsewhere", slot_names(&logs)),
+        }
+    }
+
     /// The reverse pass as text, one line for each step in the order in which they run: flows of
     /// which slots go to which, and which parameters get gradients.
     #[must_use]

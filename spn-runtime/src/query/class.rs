@@ -38,8 +38,7 @@ impl<E: Number> Executable<E> {
         let classes = self.classes();
         let mut out = vec![E::ZERO; rows.len() * classes];
         let needed = Some(Needed::Joints);
-        let engine =
-            self.engine(Purpose::Inference, Statistics::Observed, Dropping::Off, needed);
+        let engine = self.engine(Purpose::Inference, Statistics::Observed, Dropping::Off, needed);
         self.for_each_tile(rows, Purpose::Inference, &mut out, classes, |part, workspace, out| {
             E::forward(&engine, self.level(), part, workspace);
             for (sample, out) in out.chunks_exact_mut(classes).enumerate() {

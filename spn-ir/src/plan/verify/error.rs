@@ -114,6 +114,8 @@ pub enum Place {
     Root,
     /// A reverse step.
     Reverse(usize),
+    /// How values are represented.
+    Numbers,
     /// The further outputs.
     Outputs,
     /// The memory plan for inference.
@@ -133,6 +135,7 @@ impl fmt::Display for Place {
             Self::Run(index) => write!(f, "run {index}"),
             Self::Root => write!(f, "the root"),
             Self::Reverse(index) => write!(f, "reverse step {index}"),
+            Self::Numbers => write!(f, "the list of representations"),
             Self::Outputs => write!(f, "the list of outputs"),
             Self::Inference => write!(f, "the inference memory"),
             Self::Training => write!(f, "the training memory"),

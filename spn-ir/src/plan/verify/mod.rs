@@ -32,11 +32,7 @@ impl Plan {
             tables: self.verify_tables()?,
         };
         verifier.slots()?;
-        Place::Outputs.equal(
-            "number of representations",
-            self.numbers.len(),
-            self.slots.len() as u64,
-        )?;
+        Place::Numbers.equal("number of slots", self.numbers.len(), self.slots.len() as u64)?;
         for (index, step) in self.steps.iter().enumerate() {
             verifier.step(Place::Step(index), step)?;
         }

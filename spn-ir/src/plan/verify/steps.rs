@@ -3,7 +3,8 @@
 use super::{Place, PlanError, Verifier, product};
 use crate::VariableId;
 use crate::plan::{
-    DropoutStep, LeafKernel, LeafStep, Pick, ProductStep, SlotId, Step, SumProductStep, Term,
+    DropoutStep, LeafKernel, LeafStep, Numbers, Pick, ProductStep, SlotId, Step, SumProductStep,
+    Term,
 };
 
 impl Verifier<'_> {
@@ -57,6 +58,7 @@ impl Verifier<'_> {
         self.factors(place, std::slice::from_ref(&step.term), &step.factors, step.outputs.len())?;
         for &output in &step.outputs {
             self.output(place, output, u64::from(step.term.rows))?;
+            self.linear(place, output)?;
         }
         Ok(())
     }
@@ -68,14 +70,26 @@ impl Verifier<'_> {
         for instance in &step.instances {
             self.slice(place, instance.weights, product(&[inputs, width]))?;
             self.output(place, instance.output, width)?;
+            self.linear(place, instance.output)?;
         }
         Ok(())
+    }
+
+    /// Sums and products write linear values.
+    fn linear(&self, place: Place, output: SlotId) -> Result<(), PlanError> {
+        match self.numbers(output) {
+            Some(Numbers::Log) => Err(place.wrong("it writes linear values as logarithms")),
+            _ => Ok(()),
+        }
     }
 
     fn dropout(&self, place: Place, step: &DropoutStep) -> Result<(), PlanError> {
         for &(input, output, dropout) in &step.instances {
             let rows = u64::from(self.rows(place, input)?);
             self.output(place, output, rows)?;
+            if self.numbers(input) != self.numbers(output) {
+                return Err(place.wrong("it writes another representation than it reads"));
+            }
             let last = u64::from(dropout.stride) * (rows - 1) + u64::from(dropout.first);
             if last > u64::from(u32::MAX) {
                 return Err(place.wrong("its random numbers run out of 32 bits"));
@@ -124,6 +138,11 @@ impl Verifier<'_> {
         let mut rest = factors.iter();
         while rest.len() > 0 {
             for term in terms {
+                let mut own = rest.as_slice().iter().take(term.factors as usize);
+                let first = own.next().map(|slot| self.numbers(*slot));
+                if own.any(|slot| Some(self.numbers(*slot)) != first) {
+                    return Err(place.wrong("a product multiplies logarithms with linear values"));
+                }
                 for (factor, &slot) in rest.by_ref().take(term.factors as usize).enumerate() {
                     let rows = self.rows(place, slot)?;
                     self.factor(place, term, factor, rows)?;
@@ -131,6 +150,11 @@ impl Verifier<'_> {
             }
         }
         Ok(())
+    }
+
+    /// How the values of a slot are represented, if it exists.
+    fn numbers(&self, slot: SlotId) -> Option<Numbers> {
+        self.plan.numbers.get(slot.index()).copied()
     }
 
     /// A term's own numbers.

@@ -197,7 +197,13 @@ fn contradictions_in_tensors_and_memory_are_found() {
 #[test]
 fn contradictions_in_steps_are_found() {
     check(&[
+        (Place::Numbers, |p| p.numbers.truncate(6)),
         (Place::Step(0), |p| leaf(p, 0).variables.truncate(1)),
+        (Place::Step(3), |p| p.numbers[2] = Numbers::Log),
+        (Place::Step(4), |p| p.numbers[1] = Numbers::Log),
+        (Place::Step(4), |p| p.numbers[5] = Numbers::Log),
+        (Place::Step(5), |p| p.numbers[3] = Numbers::Log),
+        (Place::Step(5), |p| p.numbers[6] = Numbers::Log),
         (Place::Step(0), |p| leaf(p, 0).instances[1].first = Some(slice(0, 3))),
         (Place::Step(0), |p| leaf(p, 0).instances[1].first = Some(slice(5, 0))),
         (Place::Step(0), |p| leaf(p, 0).instances[1].second = None),
