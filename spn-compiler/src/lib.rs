@@ -10,6 +10,7 @@
 //! | [`schedule`] | operations | steps: isomorphic operations of one level grouped |
 //! | [`memory`] | steps | where every value lives, for inference and for training |
 //! | [`reverse`] | steps | the reverse pass |
+//! | [`scalar`] | circuit | a second way to log-likelihoods, where every block has one unit |
 //!
 //! The compiler evaluates parameters to check them, but never a network on data; it uses no
 //! threads, and the same circuit and options give the same plan, byte for byte.
@@ -21,6 +22,7 @@ pub mod memory;
 mod options;
 pub mod pipeline;
 pub mod reverse;
+pub mod scalar;
 pub mod schedule;
 pub mod simplify;
 

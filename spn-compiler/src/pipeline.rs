@@ -5,7 +5,7 @@ use spn_ir::{Circuit, NodeId, NodeKind};
 
 use crate::fuse::{self, Fused};
 use crate::simplify;
-use crate::{CompileError, Options, check, memory, reverse, schedule};
+use crate::{CompileError, Options, check, memory, reverse, scalar, schedule};
 
 /// Everything between the circuit and the plan, for those who want to look at it.
 #[derive(Clone, Debug)]
@@ -65,6 +65,8 @@ fn run(circuit: &Circuit, options: &Options) -> Result<(Fused, Plan), CompileErr
     let remarks = validate(circuit, options)?;
     // Fewer nodes for every later pass; the function stays the same.
     let simplified = simplify::run(circuit, options);
+    // Circuits of scalars get a faster way to log-likelihoods beside the steps.
+    let scalar = scalar::run(&simplified.circuit);
     // Products move into the sums that read them, before shapes are compared.
     let fused = fuse::run(simplified);
     // Isomorphic operations share a step; from here on there are slots instead of nodes.
@@ -90,6 +92,7 @@ fn run(circuit: &Circuit, options: &Options) -> Result<(Fused, Plan), CompileErr
         inference,
         training,
         remarks,
+        scalar,
     };
     Ok((fused, plan))
 }

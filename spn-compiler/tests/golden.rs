@@ -27,6 +27,7 @@ fn run(command: &str, circuit: &str) -> Result<String, String> {
         "schedule" => Ok(schedule::run(&fuse::run(simplify::run(&circuit, &options))).to_string()),
         "memory" => Ok(plan()?.memory_text()),
         "plan" => Ok(plan()?.to_string()),
+        "scalar" => Ok(plan()?.scalar_text()),
         "reverse" => Ok(plan()?.reverse_text()),
         other => Err(format!("unknown stage `{other}`")),
     }

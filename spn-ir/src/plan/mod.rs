@@ -8,10 +8,14 @@
 
 mod display;
 mod memory_text;
+mod scalar;
 mod verify;
 
 #[cfg(test)]
 pub(crate) use verify::tests::sample as sample_plan;
+pub use scalar::{
+    ScalarDensity, ScalarOperation, ScalarProgram, ScalarTerm, StateTable, StateVariable, TableNode,
+};
 pub use verify::{Place, PlanError};
 
 use serde::{Deserialize, Serialize};
@@ -63,6 +67,8 @@ pub struct Plan {
     pub training: Memory,
     /// Remarks a reader should see, for instance that an invalid circuit was compiled on request.
     pub remarks: Vec<String>,
+    /// Another way to log-likelihoods, for circuits of blocks with one unit.
+    pub scalar: Option<ScalarProgram>,
 }
 
 /// Positions of slots in an arena, in rows.

@@ -114,6 +114,8 @@ pub enum Place {
     Reverse(usize),
     /// The further outputs.
     Outputs,
+    /// The scalar program.
+    Scalar,
     /// The memory plan for inference.
     Inference,
     /// The memory plan for training.
@@ -130,6 +132,7 @@ impl fmt::Display for Place {
             Self::Step(index) => write!(f, "step {index}"),
             Self::Root => write!(f, "the root"),
             Self::Reverse(index) => write!(f, "reverse step {index}"),
+            Self::Scalar => write!(f, "the scalar program"),
             Self::Outputs => write!(f, "the list of outputs"),
             Self::Inference => write!(f, "the inference memory"),
             Self::Training => write!(f, "the training memory"),

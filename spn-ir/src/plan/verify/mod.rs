@@ -7,6 +7,7 @@
 
 mod error;
 mod memory;
+mod scalar;
 mod steps;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -35,6 +36,7 @@ impl Plan {
             verifier.step(Place::Step(index), step)?;
         }
         verifier.root()?;
+        verifier.scalar()?;
         self.verify_order()?;
         self.verify_reverse()?;
         memory::verify(self, &self.inference, Place::Inference)?;
