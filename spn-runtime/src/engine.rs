@@ -3,9 +3,9 @@
 //! In: a plan, its constants and a tile of rows. Out: joints and log-likelihoods of the tile in
 //! its workspace; after the reverse pass flows, and derivatives added to the caller's buffers.
 
-use spn_ir::plan::{Plan, Step};
+use spn_ir::plan::{Plan, ScalarProgram, Step};
 
-use crate::Statistics;
+use crate::{Rows, Statistics};
 use crate::constants::Constants;
 use crate::counting::{Rule, Selecting};
 use crate::kernels::dropout::{self, Dropping};
@@ -15,6 +15,7 @@ use crate::kernels::root::{self, RootDerivatives, RootWeights};
 use crate::kernels::selection::{self, Selection};
 use crate::kernels::sum_product::{self, Block, Reverse, Scratch};
 use crate::kernels::{Place, product};
+use crate::scalar::{self, Code, Form, Source, Tile};
 use crate::simd::{Element, Isa, Level, dispatch};
 use crate::workspace::{Purpose, Workspace, slot_rows};
 
@@ -90,12 +91,22 @@ pub(crate) trait Entrances: Element {
         workspace: &mut Workspace<Self>,
         wanted: Wanted<'_, Self>,
     );
+    /// Rows of this type among those of all types.
+    fn source(rows: Rows<'_, Self>) -> Source<'_>;
+    /// [`scalar::evaluate_tile`] with the instructions of `level`.
+    fn scalar(
+        level: Level,
+        code: (&ScalarProgram, &Code<Self>),
+        rows: (Source<'_>, &[u32]),
+        form: Form,
+        tile: &mut Tile<Self>,
+    );
     /// [`root::posteriors`] with the instructions of `level`.
     fn posteriors(level: Level, uses: &[Self], joints: &[Self], total: &[Self], seeds: &mut [Self]);
 }
 
 macro_rules! entrances {
-    ($real:ty) => {
+    ($real:ty as $source:ident) => {
         impl Entrances for $real {
             fn forward(
                 engine: &Engine<'_, Self>,
@@ -116,6 +127,20 @@ macro_rules! entrances {
                 dispatch!(level, isa => engine.reverse(isa, rows, workspace, wanted));
             }
 
+            fn source(rows: Rows<'_, Self>) -> Source<'_> {
+                Source::$source(rows)
+            }
+
+            fn scalar(
+                level: Level,
+                code: (&ScalarProgram, &Code<Self>),
+                rows: (Source<'_>, &[u32]),
+                form: Form,
+                tile: &mut Tile<Self>,
+            ) {
+                dispatch!(level, isa => scalar::evaluate_tile(isa, code, rows, form, tile));
+            }
+
             fn posteriors(
                 level: Level,
                 uses: &[Self],
@@ -129,8 +154,8 @@ macro_rules! entrances {
     };
 }
 
-entrances!(f32);
-entrances!(f64);
+entrances!(f32 as Single);
+entrances!(f64 as Double);
 
 impl<'a, E: Element> Engine<'a, E> {
     fn place(&self, tile: usize) -> Place<'a> {

@@ -12,6 +12,7 @@ use crate::constants::Constants;
 use crate::engine::{Engine, Entrances};
 use crate::kernels::dropout::Dropping;
 use crate::kernels::input::TileRows;
+use crate::scalar::{Reruns, Scalar};
 use crate::simd::{Element, Level, Real};
 use crate::workspace::{MAX_TILE, Purpose, TILE_STEP, Workspace};
 use crate::{Rows, RunError, Statistics};
@@ -49,6 +50,7 @@ pub struct Executable<E> {
     level: Level,
     pool: Option<ThreadPool>,
     workspaces: Mutex<Vec<Workspace<E>>>,
+    scalar: Scalar<E>,
 }
 
 impl<E: Number> Executable<E> {
@@ -85,7 +87,8 @@ impl<E: Number> Executable<E> {
             plan.parameters.iter().map(|(_, parameter)| convert(&parameter.values)).collect();
         let constants = Constants::new(&plan, &parameters, options.level);
         let workspaces = Mutex::new(Vec::new());
-        Ok(Self { plan, parameters, constants, level: options.level, pool, workspaces })
+        let (level, scalar) = (options.level, Scalar::new());
+        Ok(Self { plan, parameters, constants, level, pool, workspaces, scalar })
     }
 
     /// The plan.
@@ -146,12 +149,25 @@ impl<E: Number> Executable<E> {
     /// Changes parameter values, then recomputes what kernels read.
     pub fn update(&mut self, change: impl FnOnce(&mut [Vec<E>])) {
         change(&mut self.parameters);
+        self.scalar.forget();
         let (plan, parameters, level) = (&self.plan, &self.parameters, self.level);
         let constants = &mut self.constants;
         match &self.pool {
             Some(pool) => pool.install(|| constants.refresh(plan, parameters, level)),
             None => constants.refresh(plan, parameters, level),
         }
+    }
+
+    /// How many rows were computed again since this executable was made, because a result in linear
+    /// arithmetic could not be certified.
+    #[must_use]
+    pub fn reruns(&self) -> Reruns {
+        self.scalar.reruns()
+    }
+
+    /// What scalar programs need.
+    pub(crate) fn scalar(&self) -> &Scalar<E> {
+        &self.scalar
     }
 
     /// Linear values of every quantity.

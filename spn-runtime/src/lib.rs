@@ -14,6 +14,7 @@ pub mod learn;
 mod matrices;
 mod query;
 mod rows;
+mod scalar;
 pub mod simd;
 mod workspace;
 
@@ -25,4 +26,5 @@ pub use query::{
     Completion, CompletionOptions, CompletionRule, CountOptions, Counts, FlowOptions, Gradient,
     GradientOptions, QuantityCounts,
 };
-pub use rows::{Rows, Statistics};
+pub use rows::{Rows, StateRows, Statistics};
+pub use scalar::Reruns;

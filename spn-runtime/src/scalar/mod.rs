@@ -1,0 +1,118 @@
+//! Log-likelihoods of scalar circuits: a plan's [`ScalarProgram`] in linear arithmetic.
+//!
+//! In: the program, quantities and rows. Out: log-likelihoods, each either *certified* or computed
+//! again. How numbers stay in range:
+//!
+//! * Every register holds its node's value times a power of two that was chosen, when parameters
+//!   last changed, from an upper bound of the value: nothing can overflow.
+//! * What can be lost is a number below the smallest normal one, flushed to zero. A bound of what
+//!   this can change at the root is computed beforehand ([`bounds`]). A row whose result is not
+//!   far above that bound is computed again in double precision, then in log space by the steps
+//!   of the plan. So is everything unusual: states out of range, rows without any evidence.
+//! * Rows with missing values run a second form of the program, with larger tables.
+//!
+//! What happens to a row depends on that row alone, not on its neighbours.
+//!
+//! [`ScalarProgram`]: spn_ir::plan::ScalarProgram
+
+mod bounds;
+mod code;
+mod kernel;
+mod run;
+mod source;
+mod table;
+mod tile;
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use spn_ir::plan::Plan;
+
+use crate::simd::Element;
+
+pub(crate) use code::Code;
+pub(crate) use kernel::tile as evaluate_tile;
+pub(crate) use run::Buffers;
+pub(crate) use source::Source;
+pub(crate) use tile::{Form, Tile};
+
+/// How many rows were computed more than once since an executable was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reruns {
+    /// In double precision, after single precision.
+    pub double: u64,
+    /// In log space.
+    pub logarithmic: u64,
+}
+
+/// The forms of a scalar program for the current parameters, each computed when it is first used.
+/// A form is `None` if its numbers have no bounds.
+#[derive(Debug)]
+pub(crate) struct Scalar<E> {
+    own: Forms<E>,
+    double: Forms<f64>,
+    double_rows: AtomicU64,
+    logarithmic_rows: AtomicU64,
+}
+
+/// The two forms of the program.
+#[derive(Debug)]
+struct Forms<E> {
+    observed: OnceLock<Option<Code<E>>>,
+    general: OnceLock<Option<Code<E>>>,
+}
+
+impl<E> Default for Forms<E> {
+    fn default() -> Self {
+        Self { observed: OnceLock::new(), general: OnceLock::new() }
+    }
+}
+
+impl<E: Element> Forms<E> {
+    fn get<Q: Element>(
+        &self,
+        form: Form,
+        plan: &Plan,
+        quantities: &[Vec<Q>],
+    ) -> Option<&Code<E>> {
+        let program = plan.scalar.as_ref()?;
+        let cell = match form {
+            Form::Observed => &self.observed,
+            Form::General => &self.general,
+        };
+        cell.get_or_init(|| code::build(program, quantities, form)).as_ref()
+    }
+}
+
+impl<E: Element> Scalar<E> {
+    pub(crate) fn new() -> Self {
+        Self {
+            own: Forms::default(),
+            double: Forms::default(),
+            double_rows: AtomicU64::new(0),
+            logarithmic_rows: AtomicU64::new(0),
+        }
+    }
+
+    /// Parameters changed: everything is computed again when it is used again.
+    pub(crate) fn forget(&mut self) {
+        self.own = Forms::default();
+        self.double = Forms::default();
+    }
+
+    pub(crate) fn reruns(&self) -> Reruns {
+        Reruns {
+            double: self.double_rows.load(Ordering::Relaxed),
+            logarithmic: self.logarithmic_rows.load(Ordering::Relaxed),
+        }
+    }
+
+    fn count(&self, double: usize, logarithmic: usize) {
+        if double > 0 {
+            self.double_rows.fetch_add(double as u64, Ordering::Relaxed);
+        }
+        if logarithmic > 0 {
+            self.logarithmic_rows.fetch_add(logarithmic as u64, Ordering::Relaxed);
+        }
+    }
+}
