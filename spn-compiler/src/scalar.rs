@@ -17,6 +17,8 @@
 mod registers;
 mod tables;
 
+use std::collections::HashMap;
+
 use smallvec::SmallVec;
 use spn_ir::plan::{
     ScalarDensity, ScalarOperation, ScalarProgram, ScalarTerm, StateTable, StateVariable,
@@ -106,7 +108,7 @@ struct Pass<'a> {
     program: ScalarProgram,
 }
 
-impl Pass<'_> {
+impl<'a> Pass<'a> {
     /// Lists the variables; afterwards [`Reading`] counts for nothing but its kind.
     fn list_variables(&mut self) {
         for (index, reading) in self.variables.iter().enumerate() {
@@ -140,18 +142,39 @@ impl Pass<'_> {
     /// Writes the operations, depth first, then gives them registers.
     fn emit(&mut self) {
         let mut registers = Registers::new(self.circuit.nodes.len());
+        let siblings = self.siblings();
         // A node is visited twice: before what it reads and after.
         let mut stack = vec![(self.circuit.root, false)];
         let mut seen = vec![false; self.circuit.nodes.len()];
         while let Some((id, after)) = stack.pop() {
             if after {
                 registers.push(id, self.operation(id));
-            } else if !std::mem::replace(&mut seen[id.index()], true) {
-                stack.push((id, true));
+            } else if !seen[id.index()] {
+                // Sums over the same children follow each other: what they read is at hand.
+                let group = siblings.get(self.circuit.node(id).children());
+                let group = group.map_or(std::slice::from_ref(&id), Vec::as_slice);
+                for &sibling in group.iter().rev() {
+                    seen[sibling.index()] = true;
+                    stack.push((sibling, true));
+                }
                 stack.extend(self.reads(id).into_iter().rev().map(|read| (read, false)));
             }
         }
         (self.program.operations, self.program.registers) = registers.allocate();
+    }
+
+    /// The sums with registers over each list of children that several sums have.
+    fn siblings(&self) -> HashMap<&'a [NodeId], Vec<NodeId>> {
+        let circuit = self.circuit;
+        let mut siblings: HashMap<&[NodeId], Vec<NodeId>> = HashMap::new();
+        for (id, node) in circuit.iter() {
+            let read = self.readers[id.index()] > 0 && self.has_register(id);
+            if let (NodeKind::Sum(sum), true) = (&node.kind, read) {
+                siblings.entry(sum.children.as_slice()).or_default().push(id);
+            }
+        }
+        siblings.retain(|_, group| group.len() > 1);
+        siblings
     }
 
     /// The nodes of which a node's operation reads registers.

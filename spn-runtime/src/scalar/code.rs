@@ -13,7 +13,7 @@ use spn_ir::{LocationScale, Slice};
 
 use super::bounds::{Bound, Range};
 use super::table::{self, Layout, is_proper};
-use super::tile::{Form, plane};
+use super::tile::Form;
 use crate::simd::Element;
 
 /// A part of one of the lists of [`Code`].
@@ -30,8 +30,8 @@ impl Span {
     }
 
     #[inline(always)]
-    pub(super) fn range(self) -> std::ops::Range<usize> {
-        self.start as usize..self.end as usize
+    pub(super) fn is_empty(self) -> bool {
+        self.start == self.end
     }
 
     /// What was added to a list since it had `start` entries.
@@ -44,16 +44,19 @@ impl Span {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Code<E> {
     pub(super) operations: Vec<Operation>,
+    /// Registers that operations write.
+    pub(super) outputs: Vec<u32>,
     /// Registers of plain terms, and their weights.
     pub(super) plain: Vec<u32>,
     pub(super) plain_weights: Vec<E>,
-    pub(super) terms: Vec<Term<E>>,
+    pub(super) terms: Vec<Term>,
+    pub(super) mixed: Vec<Mixed<E>>,
     /// Registers of other terms.
     pub(super) registers: Vec<u32>,
     /// For each lookup the planes of codes that are merged.
     pub(super) lookups: Vec<[u32; 4]>,
     /// For each lookup sixteen numbers.
-    pub(super) lookup_tables: Vec<E>,
+    pub(super) lookup_tables: Vec<[E; 16]>,
     pub(super) gathers: Vec<Gather>,
     pub(super) gather_tables: Vec<E>,
     pub(super) cauchies: Vec<Density<E>>,
@@ -69,25 +72,35 @@ pub(crate) struct Code<E> {
     pub(super) scale: E,
 }
 
-/// `output = Σ plain + Σ terms`
+/// `output = Σ plain + Σ terms`; or several sums over the same registers and without terms.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Operation {
-    pub(super) output: u32,
+    pub(super) outputs: Span,
     pub(super) plain: Span,
+    /// Weights of the plain terms, of several sums `[registers, outputs]`.
+    pub(super) weights: Span,
     pub(super) terms: Span,
 }
 
 /// A product, in the order of the fields.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Term<E> {
+pub(super) struct Term {
     pub(super) registers: Span,
     pub(super) lookups: Span,
+    /// Other factors: at most one entry.
+    pub(super) mixed: Span,
+}
+
+/// Less common factors of a product, in the order of the fields.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Mixed<E> {
     pub(super) gathers: Span,
     pub(super) cauchies: Span,
     pub(super) normals: Span,
     pub(super) laplaces: Span,
-    /// Of the exponential, if there are normals or Laplace densities; else a factor, already part of
-    /// the first table if there is one.
+    /// Whether there are normals or Laplace densities.
+    pub(super) exponential: bool,
+    /// Of the exponential, if there is one; else a factor.
     pub(super) constant: E,
 }
 
@@ -142,6 +155,7 @@ pub(super) fn build<E: Element, Q: Element>(
     // An error that is this much smaller than the result is smaller than its rounding.
     let threshold = (root.bound.error - E::EPSILON.to_f64().log2()).max(builder.range.flush);
     let mut code = builder.code;
+    code.group();
     code.threshold = E::from_f64(threshold.exp2());
     code.scale = E::from_f64(root.scale as f64);
     (threshold < builder.range.top && root.bound.value > f64::NEG_INFINITY).then_some(code)
@@ -177,6 +191,8 @@ struct Factors {
     value: f64,
     /// The logarithm to base 2 of the constant factor, without the scale of the sum.
     constant: f64,
+    /// That of the largest value of the exponential besides the constant.
+    exponential: f64,
     /// Evaluated tables of the term.
     tables: Vec<(Layout, Vec<f64>)>,
 }
@@ -188,6 +204,49 @@ struct Builder<'a, E, Q> {
     range: Range,
     registers: Vec<Register>,
     code: Code<E>,
+}
+
+impl<E: Element> Code<E> {
+    /// Adds an operation.
+    fn push(&mut self, output: u32, plain: Span, terms: Span) {
+        self.outputs.push(output);
+        let outputs = Span::since(self.outputs.len() - 1, &self.outputs);
+        self.operations.push(Operation { outputs, plain, weights: plain, terms });
+    }
+
+    /// Makes one operation of consecutive sums over the same registers.
+    fn group(&mut self) {
+        let single = std::mem::take(&mut self.operations);
+        let mut rest = single.as_slice();
+        while let Some(first) = rest.first() {
+            let registers = first.plain.of(&self.plain);
+            let mut count = 1;
+            while let Some(next) = rest.get(count) {
+                // Only the last one may write what they all read.
+                let written = rest[count - 1].outputs.of(&self.outputs);
+                let same = next.terms.is_empty() && next.plain.of(&self.plain) == registers;
+                if !first.terms.is_empty() || !same || registers.contains(&written[0]) {
+                    break;
+                }
+                count += 1;
+            }
+            let (group, others) = rest.split_at(count);
+            rest = others;
+            let mut operation = *first;
+            if count > 1 {
+                let start = self.plain_weights.len();
+                for input in 0..registers.len() {
+                    for sum in group {
+                        let weight = sum.weights.of(&self.plain_weights)[input];
+                        self.plain_weights.push(weight);
+                    }
+                }
+                operation.weights = Span::since(start, &self.plain_weights);
+                operation.outputs.end += count as u32 - 1;
+            }
+            self.operations.push(operation);
+        }
+    }
 }
 
 impl<E: Element, Q: Element> Builder<'_, E, Q> {
@@ -213,13 +272,13 @@ impl<E: Element, Q: Element> Builder<'_, E, Q> {
             let own = if term.is_plain() {
                 self.plain(term, constant)
             } else {
-                self.term(term, &factors.tables, constant)?
+                self.term(term, &factors, constant)?
             };
             bound = bound.plus(own);
         }
         let plain = Span::since(plain, &self.code.plain);
         let terms = Span::since(terms, &self.code.terms);
-        self.code.operations.push(Operation { output: operation.output, plain, terms });
+        self.code.push(operation.output, plain, terms);
         // Rounding may lift the bound a little.
         (bound.value <= top + 2.0).then_some(Register { bound, scale })
     }
@@ -236,6 +295,7 @@ impl<E: Element, Q: Element> Builder<'_, E, Q> {
             value += bound.value - scale as f64;
             constant -= scale as f64;
         }
+        let mut exponential = 0.0;
         let mut tables = Vec::with_capacity(term.tables.len());
         for &index in &term.tables {
             let table = &self.program.tables[index as usize];
@@ -254,13 +314,12 @@ impl<E: Element, Q: Element> Builder<'_, E, Q> {
             let peak = self.peak(leaf)?;
             let largest = if self.form == Form::General { peak.max(0.0) } else { peak };
             value += largest;
-            constant += match (leaf.density, self.form) {
-                (LocationScale::Cauchy, _) => largest,
-                (_, Form::Observed) => peak,
-                (_, Form::General) => 0.0,
-            };
+            match (leaf.density, self.form) {
+                (LocationScale::Cauchy, _) | (_, Form::Observed) => constant += largest,
+                (_, Form::General) => exponential += largest,
+            }
         }
-        Some(Factors { value, constant, tables })
+        Some(Factors { value, constant, exponential, tables })
     }
 
     /// The logarithm to base 2 of a density's largest value, `None` if it is no density.
@@ -290,7 +349,7 @@ impl<E: Element, Q: Element> Builder<'_, E, Q> {
     fn term(
         &mut self,
         term: &ScalarTerm,
-        tables: &[(Layout, Vec<f64>)],
+        Factors { tables, exponential: largest, .. }: &Factors,
         constant: f64,
     ) -> Option<Bound> {
         let start = self.code.registers.len();
@@ -301,19 +360,27 @@ impl<E: Element, Q: Element> Builder<'_, E, Q> {
             bound = bound.times(self.registers[*register as usize].bound, self.range);
         }
         let exponential = term.densities.iter().any(|d| d.density != LocationScale::Cauchy);
-        let mut entry = Term { registers, constant: E::ONE, ..Term::default() };
+        let mut mixed = Mixed { exponential, constant: E::ONE, ..Mixed::default() };
         let mut rest = if exponential { None } else { Some(constant) };
-        bound = self.tables(term, tables, &mut rest, &mut entry, bound)?;
-        bound = self.densities(term, &mut entry, bound);
+        let lookups = self.code.lookups.len();
+        bound = self.tables(term, tables, &mut rest, &mut mixed, bound)?;
+        let lookups = Span::since(lookups, &self.code.lookups);
+        bound = self.densities(term, &mut mixed, bound);
         if exponential {
-            entry.constant = E::from_f64(constant * LN_2);
-            bound = bound.times(Bound::constant(constant, true, self.range), self.range);
+            mixed.constant = E::from_f64(constant * LN_2);
+            let largest = constant + largest;
+            bound = bound.times(Bound::constant(largest, true, self.range), self.range);
         } else if let Some(constant) = rest {
             let (number, flushed) = self.number(constant.exp2());
-            entry.constant = number;
+            mixed.constant = number;
             bound = bound.times(Bound::constant(constant, flushed, self.range), self.range);
         }
-        self.code.terms.push(entry);
+        let start = self.code.mixed.len();
+        if exponential || rest.is_some() || !mixed.gathers.is_empty() || !mixed.cauchies.is_empty() {
+            self.code.mixed.push(mixed);
+        }
+        let mixed = Span::since(start, &self.code.mixed);
+        self.code.terms.push(Term { registers, lookups, mixed });
         (bound.value <= self.range.top + 4.0).then_some(bound)
     }
 
@@ -323,10 +390,10 @@ impl<E: Element, Q: Element> Builder<'_, E, Q> {
         term: &ScalarTerm,
         tables: &[(Layout, Vec<f64>)],
         constant: &mut Option<f64>,
-        entry: &mut Term<E>,
+        mixed: &mut Mixed<E>,
         mut bound: Bound,
     ) -> Option<Bound> {
-        let (lookups, gathers) = (self.code.lookups.len(), self.code.gathers.len());
+        let gathers = self.code.gathers.len();
         for wanted in [true, false] {
             let pairs = term.tables.iter().zip(tables);
             for (&index, (layout, entries)) in pairs.filter(|(_, t)| t.0.is_lookup == wanted) {
@@ -339,8 +406,7 @@ impl<E: Element, Q: Element> Builder<'_, E, Q> {
                 }
             }
         }
-        entry.lookups = Span::since(lookups, &self.code.lookups);
-        entry.gathers = Span::since(gathers, &self.code.gathers);
+        mixed.gathers = Span::since(gathers, &self.code.gathers);
         Some(bound)
     }
 
@@ -352,14 +418,15 @@ impl<E: Element, Q: Element> Builder<'_, E, Q> {
         let variables = &self.program.tables[index as usize].variables;
         let code = &mut self.code;
         if layout.is_lookup {
-            let count = self.program.states.len();
-            let mut planes = [plane(count, None); 4];
-            for ((plane_of, variable), digit) in planes.iter_mut().zip(variables).zip(&layout.digits)
-            {
-                *plane_of = plane(count, Some((*variable, digit.1.ilog2())));
+            // A code of several bits begins at its plane and reaches into those of zeros above.
+            let mut planes = [self.program.states.len() as u32; 4];
+            for (variable, digit) in variables.iter().zip(&layout.digits) {
+                planes[digit.1.ilog2() as usize] = *variable;
             }
+            let mut table = [E::ZERO; 16];
+            table.iter_mut().zip(numbers).for_each(|(to, number)| *to = number);
             code.lookups.push(planes);
-            code.lookup_tables.extend(numbers);
+            code.lookup_tables.push(table);
         } else {
             let mut digits = [(0, 0); 4];
             for ((to, variable), digit) in digits.iter_mut().zip(variables).zip(&layout.digits) {
@@ -374,7 +441,7 @@ impl<E: Element, Q: Element> Builder<'_, E, Q> {
     }
 
     /// Adds the densities of a term; gives the bound with those that are no exponentials.
-    fn densities(&mut self, term: &ScalarTerm, entry: &mut Term<E>, mut bound: Bound) -> Bound {
+    fn densities(&mut self, term: &ScalarTerm, mixed: &mut Mixed<E>, mut bound: Bound) -> Bound {
         let lists = [LocationScale::Cauchy, LocationScale::Normal, LocationScale::Laplace];
         for wanted in lists {
             let mut list = std::mem::take(self.list(wanted));
@@ -388,9 +455,9 @@ impl<E: Element, Q: Element> Builder<'_, E, Q> {
             let span = Span::since(start, &list);
             *self.list(wanted) = list;
             match wanted {
-                LocationScale::Cauchy => entry.cauchies = span,
-                LocationScale::Normal => entry.normals = span,
-                LocationScale::Laplace => entry.laplaces = span,
+                LocationScale::Cauchy => mixed.cauchies = span,
+                LocationScale::Normal => mixed.normals = span,
+                LocationScale::Laplace => mixed.laplaces = span,
             }
         }
         bound

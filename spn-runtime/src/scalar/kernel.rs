@@ -1,22 +1,25 @@
 //! The kernel: runs a program's code on a tile.
 //!
 //! Four registers of samples at a time, one operation after the other: sums and products stay in
-//! machine registers from the first factor to the last term.
+//! machine registers from the first factor to the last term. Of sums over the same registers,
+//! several are computed together, so that what they read is loaded once.
 
 use std::f64::consts::LN_2;
 
 use spn_ir::plan::ScalarProgram;
 
-use super::code::{Code, Density, Gather, Operation, Term};
+use super::code::{Code, Density, Gather, Mixed, Operation, Term};
 use super::source::Source;
-use super::tile::{Form, TILE, Tile};
+use super::tile::{BLOCK, Block, Form, Tile};
 use crate::simd::math::{exp, ln};
 use crate::simd::{Element, Isa, Lanes, LanesOf, MAX_LANES};
 
 /// Registers of samples that run together.
 const FOUR: usize = 4;
 
-/// Loads some rows, at most [`TILE`], and computes their log-likelihoods.
+type Four<I, E> = [LanesOf<I, E>; FOUR];
+
+/// Loads some rows, at most as many as a tile has, and computes their log-likelihoods.
 #[inline(always)]
 pub(crate) fn tile<I: Isa, E: Element>(
     isa: I,
@@ -25,30 +28,116 @@ pub(crate) fn tile<I: Isa, E: Element>(
     form: Form,
     tile: &mut Tile<E>,
 ) {
-    tile.load::<I>(program, code, source, rows, form);
-    // The positions of the last samples may lie anywhere in their block.
-    let samples = rows.len().next_multiple_of(LanesOf::<I, E>::CODES);
-    match form {
-        Form::Observed => run::<I, E, false>(isa, code, tile, samples),
-        Form::General => run::<I, E, true>(isa, code, tile, samples),
+    let blocks = &mut tile.blocks[..rows.len().div_ceil(BLOCK)];
+    for (block, rows) in blocks.iter_mut().zip(rows.chunks(BLOCK)) {
+        block.load::<I>(program, code, source, rows, form);
     }
-    logarithms(isa, code, tile, samples);
+    for operation in &code.operations {
+        for block in blocks.iter_mut() {
+            match form {
+                Form::Observed => run::<I, E, false>(isa, code, operation, block),
+                Form::General => run::<I, E, true>(isa, code, operation, block),
+            }
+        }
+    }
+    for block in blocks {
+        logarithms(isa, code, block);
+    }
 }
 
+/// Runs one operation on one block.
 #[inline(always)]
 fn run<I: Isa, E: Element, const GENERAL: bool>(
     isa: I,
     code: &Code<E>,
-    tile: &mut Tile<E>,
-    samples: usize,
+    operation: &Operation,
+    block: &mut Block<E>,
 ) {
-    let each = FOUR * LanesOf::<I, E>::N;
-    for operation in &code.operations {
-        for at in (0..samples).step_by(each) {
-            let sum = Unit::<'_, I, E, GENERAL> { isa, code, tile, at }.operation(operation);
-            let output = operation.output as usize * TILE + at;
-            store(sum, &mut tile.registers[output..output + each]);
+    let outputs = operation.outputs.of(&code.outputs);
+    for at in (0..BLOCK).step_by(FOUR * LanesOf::<I, E>::N) {
+        if let [output] = *outputs {
+            let sum = Unit::<'_, I, E, GENERAL> { isa, code, block, at }.operation(operation);
+            store(sum, &mut block.registers[output as usize], at);
+        } else if LanesOf::<I, E>::CODES == 64 {
+            sums::<I, E, 4>(isa, code, operation, block, at);
+        } else {
+            sums::<I, E, 2>(isa, code, operation, block, at);
         }
+    }
+}
+
+/// Weighted sums of the same registers, `TOGETHER` at a time.
+#[inline(always)]
+fn sums<I: Isa, E: Element, const TOGETHER: usize>(
+    isa: I,
+    code: &Code<E>,
+    operation: &Operation,
+    block: &mut Block<E>,
+    at: usize,
+) {
+    let count = operation.outputs.of(&code.outputs).len();
+    let mut first = 0;
+    while first + TOGETHER <= count {
+        some_sums::<I, E, TOGETHER>(isa, code, operation, block, (first, at));
+        first += TOGETHER;
+    }
+    for first in first..count {
+        some_sums::<I, E, 1>(isa, code, operation, block, (first, at));
+    }
+}
+
+/// The sums from number `first` on, at position `at`.
+#[inline(always)]
+fn some_sums<I: Isa, E: Element, const COUNT: usize>(
+    isa: I,
+    code: &Code<E>,
+    operation: &Operation,
+    block: &mut Block<E>,
+    (first, at): (usize, usize),
+) {
+    let outputs = operation.outputs.of(&code.outputs);
+    let registers = operation.plain.of(&code.plain);
+    let weights = operation.weights.of(&code.plain_weights).chunks_exact(outputs.len());
+    let mut totals = [[LanesOf::<I, E>::splat(isa, E::ZERO); FOUR]; COUNT];
+    for (&register, weights) in registers.iter().zip(weights) {
+        let value = load::<I, E>(isa, &block.registers[register as usize], at);
+        let weights = &weights[first..first + COUNT];
+        for o in 0..COUNT {
+            let weight = LanesOf::<I, E>::splat(isa, weights[o]);
+            for q in 0..FOUR {
+                totals[o][q] = value[q].mul_add(weight, totals[o][q]);
+            }
+        }
+    }
+    // Only the last sum of all may write a register that they read.
+    for o in 0..COUNT {
+        store(totals[o], &mut block.registers[outputs[first + o] as usize], at);
+    }
+}
+
+#[inline(always)]
+fn load<I: Isa, E: Element>(isa: I, row: &[E; BLOCK], at: usize) -> Four<I, E> {
+    let lanes = LanesOf::<I, E>::N;
+    let row = &row[at..at + FOUR * lanes];
+    let mut four = [LanesOf::<I, E>::splat(isa, E::ZERO); FOUR];
+    for q in 0..FOUR {
+        four[q] = LanesOf::<I, E>::load(isa, &row[q * lanes..]);
+    }
+    four
+}
+
+#[inline(always)]
+fn store<L: Lanes>(four: [L; FOUR], row: &mut [L::Elem; BLOCK], at: usize) {
+    let row = &mut row[at..at + FOUR * L::N];
+    for q in 0..FOUR {
+        four[q].store(&mut row[q * L::N..]);
+    }
+}
+
+#[inline(always)]
+fn multiply<L: Lanes>(product: &mut [L; FOUR], factor: [L; FOUR]) {
+    for q in 0..FOUR {
+        product[q] = product[q].mul(factor[q]);
     }
 }
 
@@ -56,17 +145,8 @@ fn run<I: Isa, E: Element, const GENERAL: bool>(
 struct Unit<'a, I, E, const GENERAL: bool> {
     isa: I,
     code: &'a Code<E>,
-    tile: &'a Tile<E>,
+    block: &'a Block<E>,
     at: usize,
-}
-
-type Four<I, E> = [LanesOf<I, E>; FOUR];
-
-#[inline(always)]
-fn store<L: Lanes>(four: [L; FOUR], out: &mut [L::Elem]) {
-    for q in 0..FOUR {
-        four[q].store(&mut out[q * L::N..]);
-    }
 }
 
 impl<I: Isa, E: Element, const GENERAL: bool> Unit<'_, I, E, GENERAL> {
@@ -76,24 +156,17 @@ impl<I: Isa, E: Element, const GENERAL: bool> Unit<'_, I, E, GENERAL> {
     }
 
     #[inline(always)]
-    fn load(&self, rows: &[E], row: u32) -> Four<I, E> {
-        let start = row as usize * TILE + self.at;
-        let lanes = LanesOf::<I, E>::N;
-        let values = &rows[start..start + FOUR * lanes];
-        let mut four = [self.splat(E::ZERO); FOUR];
-        for q in 0..FOUR {
-            four[q] = LanesOf::<I, E>::load(self.isa, &values[q * lanes..]);
-        }
-        four
+    fn register(&self, register: u32) -> Four<I, E> {
+        load::<I, E>(self.isa, &self.block.registers[register as usize], self.at)
     }
 
     #[inline(always)]
     fn operation(&self, operation: &Operation) -> Four<I, E> {
         let mut sum = [self.splat(E::ZERO); FOUR];
         let registers = operation.plain.of(&self.code.plain);
-        for (&register, &weight) in registers.iter().zip(operation.plain.of(&self.code.plain_weights))
-        {
-            let (value, weight) = (self.load(&self.tile.registers, register), self.splat(weight));
+        let weights = operation.weights.of(&self.code.plain_weights);
+        for (&register, &weight) in registers.iter().zip(weights) {
+            let (value, weight) = (self.register(register), self.splat(weight));
             for q in 0..FOUR {
                 sum[q] = value[q].mul_add(weight, sum[q]);
             }
@@ -108,70 +181,61 @@ impl<I: Isa, E: Element, const GENERAL: bool> Unit<'_, I, E, GENERAL> {
     }
 
     #[inline(always)]
-    fn term(&self, term: &Term<E>) -> Four<I, E> {
-        let lookups = term.lookups.range();
-        let (mut product, lookups) = match term.registers.of(&self.code.registers) {
+    fn term(&self, term: &Term) -> Four<I, E> {
+        let lookups = term.lookups.of(&self.code.lookups);
+        let tables = term.lookups.of(&self.code.lookup_tables);
+        let mut lookups = lookups.iter().zip(tables);
+        let mut product = match term.registers.of(&self.code.registers) {
             [first, others @ ..] => {
-                let mut product = self.load(&self.tile.registers, *first);
+                let mut product = self.register(*first);
                 for &register in others {
-                    let factor = self.load(&self.tile.registers, register);
-                    for q in 0..FOUR {
-                        product[q] = product[q].mul(factor[q]);
-                    }
+                    multiply(&mut product, self.register(register));
                 }
-                (product, lookups)
+                product
             }
-            [] if !lookups.is_empty() => {
-                (self.lookup(lookups.start), lookups.start + 1..lookups.end)
-            }
-            [] => ([self.splat(E::ONE); FOUR], lookups),
+            [] => match lookups.next() {
+                Some((planes, table)) => self.lookup(*planes, table),
+                None => [self.splat(E::ONE); FOUR],
+            },
         };
-        for index in lookups {
-            let factor = self.lookup(index);
-            for q in 0..FOUR {
-                product[q] = product[q].mul(factor[q]);
-            }
+        for (planes, table) in lookups {
+            multiply(&mut product, self.lookup(*planes, table));
         }
-        for gather in term.gathers.of(&self.code.gathers) {
-            let factor = self.gather(gather);
-            for q in 0..FOUR {
-                product[q] = product[q].mul(factor[q]);
-            }
+        for mixed in term.mixed.of(&self.code.mixed) {
+            product = self.mixed(mixed, product);
         }
-        self.densities(term, product)
+        product
     }
 
     /// Sixteen numbers chosen by the bits of four planes.
     #[inline(always)]
-    fn lookup(&self, index: usize) -> Four<I, E> {
-        // The codes of four registers are a whole register of bytes, or half of it in double
-        // precision.
-        let codes = LanesOf::<I, E>::CODES;
-        let (block, half) = (self.at / codes * codes, self.at % codes);
-        let [a, b, c, d] = self.code.lookups[index];
-        let (a, b) = (self.codes(a, block), self.codes(b, block));
-        let (c, d) = (self.codes(c, block), self.codes(d, block));
-        let pair = LanesOf::<I, E>::merge_codes(c, d);
-        let mut merged = LanesOf::<I, E>::merge_codes(LanesOf::<I, E>::merge_codes(a, b), pair);
-        if half != 0 {
+    fn lookup(&self, [a, b, c, d]: [u32; 4], table: &[E; 16]) -> Four<I, E> {
+        let mut codes = self.codes(d);
+        codes = LanesOf::<I, E>::push_codes(codes, self.codes(c));
+        codes = LanesOf::<I, E>::push_codes(codes, self.codes(b));
+        codes = LanesOf::<I, E>::push_codes(codes, self.codes(a));
+        // In double precision, eight registers of samples have their codes in one of bytes.
+        if self.at % LanesOf::<I, E>::CODES != 0 {
             for _ in 0..FOUR {
-                merged = LanesOf::<I, E>::next_codes(merged);
+                codes = LanesOf::<I, E>::next_codes(codes);
             }
         }
-        let table = &self.code.lookup_tables[index * 16..index * 16 + 16];
         let table = LanesOf::<I, E>::table(self.isa, table);
         let mut four = [self.splat(E::ZERO); FOUR];
         for number in &mut four {
-            *number = LanesOf::<I, E>::lookup(merged, table);
-            merged = LanesOf::<I, E>::next_codes(merged);
+            *number = LanesOf::<I, E>::lookup(codes, table);
+            codes = LanesOf::<I, E>::next_codes(codes);
         }
         four
     }
 
-    /// The codes of a plane from sample `start` on.
+    /// The codes of a plane.
     #[inline(always)]
-    fn codes(&self, plane: u32, start: usize) -> <LanesOf<I, E> as Lanes>::Codes {
-        LanesOf::<I, E>::load_codes(self.isa, &self.tile.planes[plane as usize * TILE + start..])
+    fn codes(&self, plane: u32) -> <LanesOf<I, E> as Lanes>::Codes {
+        let codes = LanesOf::<I, E>::CODES;
+        let start = self.at / codes * codes;
+        let plane = &self.block.planes[plane as usize];
+        LanesOf::<I, E>::load_codes(self.isa, &plane[start..start + codes])
     }
 
     /// Numbers chosen one by one.
@@ -180,8 +244,7 @@ impl<I: Isa, E: Element, const GENERAL: bool> Unit<'_, I, E, GENERAL> {
         let lanes = LanesOf::<I, E>::N;
         let mut indices = [0_u32; FOUR * MAX_LANES];
         for &(variable, stride) in &gather.digits[..gather.count] {
-            let start = variable as usize * TILE + self.at;
-            let codes = &self.tile.codes[start..start + FOUR * lanes];
+            let codes = &self.block.codes[variable as usize][self.at..self.at + FOUR * lanes];
             for (index, &code) in indices.iter_mut().zip(codes) {
                 *index += u32::from(code) * stride;
             }
@@ -198,10 +261,13 @@ impl<I: Isa, E: Element, const GENERAL: bool> Unit<'_, I, E, GENERAL> {
         four
     }
 
-    /// Multiplies by the densities and the constant of a term.
+    /// Multiplies by everything else.
     #[inline(always)]
-    fn densities(&self, term: &Term<E>, mut product: Four<I, E>) -> Four<I, E> {
-        for leaf in term.cauchies.of(&self.code.cauchies) {
+    fn mixed(&self, mixed: &Mixed<E>, mut product: Four<I, E>) -> Four<I, E> {
+        for gather in mixed.gathers.of(&self.code.gathers) {
+            multiply(&mut product, self.gather(gather));
+        }
+        for leaf in mixed.cauchies.of(&self.code.cauchies) {
             let (constant, missing) = (self.splat(leaf.constant), self.splat(leaf.missing));
             let one = self.splat(E::ONE);
             let (x, z) = self.deviations(leaf);
@@ -211,20 +277,24 @@ impl<I: Isa, E: Element, const GENERAL: bool> Unit<'_, I, E, GENERAL> {
                 product[q] = product[q].mul(factor);
             }
         }
-        let (normals, laplaces) =
-            (term.normals.of(&self.code.normals), term.laplaces.of(&self.code.laplaces));
-        if normals.is_empty() && laplaces.is_empty() {
-            if term.lookups.range().is_empty() && term.gathers.range().is_empty() {
-                let constant = self.splat(term.constant);
-                for factor in &mut product {
-                    *factor = factor.mul(constant);
-                }
-            }
+        let constant = self.splat(mixed.constant);
+        if !mixed.exponential {
+            multiply(&mut product, [constant; FOUR]);
             return product;
         }
+        let exponent = self.exponent(mixed);
+        for q in 0..FOUR {
+            product[q] = product[q].mul(exp(self.isa, constant.sub(exponent[q])));
+        }
+        product
+    }
+
+    /// What normals and Laplace densities take off the exponent.
+    #[inline(always)]
+    fn exponent(&self, mixed: &Mixed<E>) -> Four<I, E> {
         let zero = self.splat(E::ZERO);
         let mut exponent = [zero; FOUR];
-        for leaf in normals {
+        for leaf in mixed.normals.of(&self.code.normals) {
             let (x, z) = self.deviations(leaf);
             for q in 0..FOUR {
                 exponent[q] = if GENERAL {
@@ -235,7 +305,7 @@ impl<I: Isa, E: Element, const GENERAL: bool> Unit<'_, I, E, GENERAL> {
                 };
             }
         }
-        for leaf in laplaces {
+        for leaf in mixed.laplaces.of(&self.code.laplaces) {
             let (x, z) = self.deviations(leaf);
             for q in 0..FOUR {
                 let size = z[q].max(zero.sub(z[q]));
@@ -244,18 +314,14 @@ impl<I: Isa, E: Element, const GENERAL: bool> Unit<'_, I, E, GENERAL> {
                 exponent[q] = exponent[q].add(log);
             }
         }
-        let constant = self.splat(term.constant);
-        for q in 0..FOUR {
-            product[q] = product[q].mul(exp(self.isa, constant.sub(exponent[q])));
-        }
-        product
+        exponent
     }
 
     /// The numbers a density reads, and their deviations from its location.
     #[inline(always)]
     fn deviations(&self, leaf: &Density<E>) -> (Four<I, E>, Four<I, E>) {
         let (location, inverse) = (self.splat(leaf.location), self.splat(leaf.inverse));
-        let x = self.load(&self.tile.values, leaf.value);
+        let x = load::<I, E>(self.isa, &self.block.values[leaf.value as usize], self.at);
         let mut z = x;
         for deviation in &mut z {
             *deviation = deviation.sub(location).mul(inverse);
@@ -266,18 +332,17 @@ impl<I: Isa, E: Element, const GENERAL: bool> Unit<'_, I, E, GENERAL> {
 
 /// `ln root - scale · ln 2` of each sample; NaN where the root is not certified.
 #[inline(always)]
-fn logarithms<I: Isa, E: Element>(isa: I, code: &Code<E>, tile: &mut Tile<E>, samples: usize) {
+fn logarithms<I: Isa, E: Element>(isa: I, code: &Code<E>, block: &mut Block<E>) {
     let lanes = LanesOf::<I, E>::N;
     let constant = |value| LanesOf::<I, E>::splat(isa, value);
     let (threshold, scale) = (constant(code.threshold), constant(code.scale));
     let (ln_2, nan) = (constant(E::from_f64(LN_2)), constant(E::NAN));
-    let root = code.root as usize * TILE;
-    for at in (0..samples).step_by(lanes) {
-        let value = LanesOf::<I, E>::load(isa, &tile.registers[root + at..]);
+    let root = &block.registers[code.root as usize];
+    for (value, result) in root.chunks_exact(lanes).zip(block.results.chunks_exact_mut(lanes)) {
+        let value = LanesOf::<I, E>::load(isa, value);
         // The scale is taken off the exponent, which is exact: logarithms near 0 stay precise.
         let (mantissa, exponent) = value.split_exponent();
         let log = exponent.sub(scale).mul_add(ln_2, ln(isa, mantissa));
-        let certain = threshold.select_lt(value, log, nan);
-        certain.store(&mut tile.results[at..at + lanes]);
+        threshold.select_lt(value, log, nan).store(result);
     }
 }

@@ -37,21 +37,31 @@ fn append<C: Cell, E: Element>(row: &[C], mask: Option<&[bool]>, out: &mut Vec<E
 
 /// One value of a row.
 pub(super) trait Cell: Copy {
-    /// The value as a state of at most 256, and whether it is one exactly.
-    fn code(self) -> (u8, bool);
+    /// Writes the states of some cells, each at most the largest of its variable. Says whether all
+    /// of them are states; if not, what is written means nothing.
+    fn encode(cells: &[Self], largest: &[u8], codes: &mut [u8]) -> bool;
     /// The value as a number; NaN is missing.
     fn number<E: Element>(self) -> E;
 }
 
 macro_rules! cell {
-    ($real:ident, $large:literal) => {
+    ($real:ident as $bits:ident, whole $whole:literal) => {
         impl Cell for $real {
             #[inline(always)]
-            fn code(self) -> (u8, bool) {
-                // Where the last bit counts ones, a state stands in the lowest bits.
-                let shifted = self + $large;
-                let exact = shifted - $large == self && self >= 0.0 && self < 256.0;
-                (shifted.to_bits() as u8, exact)
+            fn encode(cells: &[Self], largest: &[u8], codes: &mut [u8]) -> bool {
+                // Where the last bit counts ones, a state stands in the lowest bits. What is no
+                // state sets a bit: it is not the same again afterwards, is below 0, or is above
+                // the largest. So that this becomes vector code, there is no branch.
+                const SIGN: u32 = $bits::BITS - 1;
+                let mut wrong = 0;
+                for ((&cell, &largest), code) in cells.iter().zip(largest).zip(codes) {
+                    let shifted: $real = cell + $whole;
+                    let state = shifted.to_bits().wrapping_sub($real::to_bits($whole));
+                    let excess = $bits::from(largest).wrapping_sub(state) | state;
+                    wrong |= (shifted - $whole).to_bits() ^ cell.to_bits() | excess >> SIGN;
+                    *code = state as u8;
+                }
+                wrong == 0
             }
             #[inline(always)]
             fn number<E: Element>(self) -> E {
@@ -61,13 +71,18 @@ macro_rules! cell {
     };
 }
 
-cell!(f32, 8_388_608.0);
-cell!(f64, 4_503_599_627_370_496.0);
+cell!(f32 as u32, whole 8_388_608.0);
+cell!(f64 as u64, whole 4_503_599_627_370_496.0);
 
 impl Cell for u8 {
     #[inline(always)]
-    fn code(self) -> (u8, bool) {
-        (self, self != StateRows::MISSING)
+    fn encode(cells: &[Self], largest: &[u8], codes: &mut [u8]) -> bool {
+        let mut wrong = false;
+        for ((&cell, &largest), code) in cells.iter().zip(largest).zip(codes) {
+            wrong |= cell > largest.min(StateRows::MISSING - 1);
+            *code = cell;
+        }
+        !wrong
     }
     #[inline(always)]
     fn number<E: Element>(self) -> E {
@@ -79,17 +94,31 @@ impl Cell for u8 {
 mod tests {
     use super::*;
 
+    fn encode<C: Cell>(cell: C, largest: u8) -> Option<u8> {
+        let mut code = [0];
+        C::encode(&[cell], &[largest], &mut code).then_some(code[0])
+    }
+
     #[test]
     fn states_are_recognised_exactly() {
         for state in 0..=255_u8 {
-            assert_eq!(f32::from(state).code(), (state, true));
-            assert_eq!(f64::from(state).code(), (state, true));
+            assert_eq!(encode(f32::from(state), 255), Some(state));
+            assert_eq!(encode(f64::from(state), state), Some(state));
+            assert_eq!(encode(state, 255), (state != 255).then_some(state));
+            let next = f32::from(state) + 1.0;
+            assert_eq!(encode(next, state), None, "{next} of {state}");
+            assert_eq!(encode(f64::from(next), state), None, "{next} of {state}");
         }
-        for other in [-1.0, 0.5, 1e-9, 256.0, 1e30, -1e30, f32::NAN, f32::INFINITY] {
-            assert!(!other.code().1, "{other}");
-            assert!(!f64::from(other).code().1, "{other}");
+        for other in [-1.0, 0.5, 1e-9, 256.0, 1e30, -1e30, f32::NAN, -f32::NAN, 9e6, 1.7e7] {
+            assert_eq!(encode(other, 255), None, "{other}");
+            assert_eq!(encode(f64::from(other), 255), None, "{other}");
         }
-        assert!(!255_u8.code().1 && 255_u8.number::<f32>().is_nan());
+        for infinite in [f32::INFINITY, f32::NEG_INFINITY] {
+            assert_eq!(encode(infinite, 255), None);
+            assert_eq!(encode(f64::from(infinite), 255), None);
+        }
+        assert_eq!(encode(3_u8, 2), None);
+        assert!(255_u8.number::<f32>().is_nan());
         assert_eq!(7_u8.number::<f64>(), 7.0);
     }
 }

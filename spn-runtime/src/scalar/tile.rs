@@ -1,21 +1,21 @@
-//! A tile of samples of a scalar program: its codes, numbers and registers.
+//! A tile of samples of a scalar program: its codes, numbers and registers, in blocks of
+//! [`BLOCK`] samples.
 //!
-//! Codes of observed rows lie in *planes* of one byte for each sample: for every variable one with
-//! its codes, and three more with the codes moved up by 1, 2 and 3 bits, so that the index of a
-//! lookup is the bits of four planes; the last plane is zero. A lookup finds the codes of the lanes
-//! of one register a number's size apart, so everything else lies in the order of [`position`].
+//! Codes of observed rows lie in *planes*, one byte for each sample; the last plane is zero, for
+//! lookups of fewer than four variables. A lookup finds the codes of the lanes of one register a
+//! number's size apart, so everything else lies in the order of [`position`].
 
-use spn_ir::plan::{ScalarProgram, StateVariable};
+use spn_ir::plan::ScalarProgram;
 
 use super::code::Code;
 use super::source::{Cell, Source};
 use crate::simd::{Element, Isa, Lanes, LanesOf};
 
-/// How many samples run through a program together.
-pub(super) const TILE: usize = 128;
+/// Samples of a block: a whole number of registers of codes of every instruction set.
+pub(super) const BLOCK: usize = 64;
 
-/// Planes of each variable.
-const SHIFTS: usize = 4;
+/// How many samples run through a program together.
+pub(super) const TILE: usize = 2 * BLOCK;
 
 /// Which rows a program's code is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,34 +38,34 @@ pub(crate) enum Status {
     Unusual,
 }
 
-/// The index of the plane with the codes of a variable, moved up by so many bits; or of zeros.
-pub(super) fn plane(variables: usize, code: Option<(u32, u32)>) -> u32 {
-    let index = match code {
-        Some((variable, shift)) => shift as usize * variables + variable as usize,
-        None => SHIFTS * variables,
-    };
-    index as u32
-}
-
 /// Buffers of one tile.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tile<E> {
-    /// One byte for each sample, in the order of samples.
-    pub(super) planes: Vec<u8>,
-    /// Codes of variables, in the order of positions.
-    pub(super) codes: Vec<u16>,
-    /// Numbers, in the order of positions.
-    pub(super) values: Vec<E>,
-    /// Registers, in the order of positions.
-    pub(super) registers: Vec<E>,
-    /// Log-likelihoods in the order of positions; NaN is not certified.
+    pub(super) blocks: [Block<E>; TILE / BLOCK],
+}
+
+/// Buffers of one block: rows of one number or byte for each sample.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Block<E> {
+    /// Codes of each variable, then zeros, in the order of samples.
+    pub(super) planes: Vec<[u8; BLOCK]>,
+    /// Codes of each variable by position, where numbers are read one by one.
+    pub(super) codes: Vec<[u16; BLOCK]>,
+    /// Numbers by position.
+    pub(super) values: Vec<[E; BLOCK]>,
+    /// Registers by position.
+    pub(super) registers: Vec<[E; BLOCK]>,
+    /// Log-likelihoods by position; NaN is not certified.
     pub(super) results: Vec<E>,
     /// The position of each sample.
     positions: Vec<usize>,
     /// What became of each sample.
     statuses: Vec<Status>,
-    /// The codes of one row.
-    row: Vec<u8>,
+    /// Codes sample by sample, `stride` for each.
+    rows: Vec<u8>,
+    /// The largest code of each variable.
+    largest: Vec<u8>,
+    stride: usize,
 }
 
 /// Where a sample's numbers are: lane `l` of register `q` has the sample with byte `l · size + q`.
@@ -76,23 +76,29 @@ fn position<I: Isa, E: Element>(sample: usize) -> usize {
 }
 
 impl<E: Element> Tile<E> {
-    /// The log-likelihood of a sample, or what became of it.
+    /// The log-likelihood of a sample, and what became of it.
     pub(super) fn result(&self, sample: usize) -> (Status, E) {
-        (self.statuses[sample], self.results[self.positions[sample]])
+        let (block, sample) = (&self.blocks[sample / BLOCK], sample % BLOCK);
+        (block.statuses[sample], block.results[block.positions[sample]])
     }
+}
 
+impl<E: Element> Block<E> {
     /// Makes the buffers fit.
     fn fit<I: Isa>(&mut self, program: &ScalarProgram, code: &Code<E>) {
         let states = program.states.len();
-        self.planes.resize((states * SHIFTS + 1) * TILE, 0);
-        self.codes.resize(states * TILE, 0);
-        self.values.resize(program.values.len() * TILE, E::ZERO);
-        self.registers.resize(code.register_count * TILE, E::ZERO);
-        self.results.resize(TILE, E::ZERO);
-        self.statuses.resize(TILE, Status::Computed);
-        self.row.resize(states, 0);
-        self.positions.clear();
-        self.positions.extend((0..TILE).map(position::<I, E>));
+        self.planes.resize(states + 1, [0; BLOCK]);
+        self.codes.resize(states, [0; BLOCK]);
+        self.values.resize(program.values.len(), [E::ZERO; BLOCK]);
+        self.registers.resize(code.register_count, [E::ZERO; BLOCK]);
+        self.results.resize(BLOCK, E::ZERO);
+        self.statuses.resize(BLOCK, Status::Computed);
+        self.stride = states.next_multiple_of(EIGHT);
+        self.rows.resize(self.stride * BLOCK, 0);
+        if self.positions.is_empty() {
+            self.positions.extend((0..BLOCK).map(position::<I, E>));
+            self.largest.extend(program.states.iter().map(|state| (state.states - 1) as u8));
+        }
     }
 
     /// Fills the inputs with the chosen rows.
@@ -108,18 +114,21 @@ impl<E: Element> Tile<E> {
         self.fit::<I>(program, code);
         for (sample, &row) in rows.iter().enumerate() {
             let row = row as usize;
-            match source {
+            self.statuses[sample] = match source {
                 Source::Single(rows) => {
-                    self.load_row(program, sample, rows.row(row), rows.mask(row), form);
+                    self.load_row(program, sample, rows.row(row), rows.mask(row), form)
                 }
                 Source::Double(rows) => {
-                    self.load_row(program, sample, rows.row(row), rows.mask(row), form);
+                    self.load_row(program, sample, rows.row(row), rows.mask(row), form)
                 }
                 Source::States(rows) => self.load_row(program, sample, rows.row(row), None, form),
-            }
+            };
         }
         if form == Form::Observed {
-            self.shift_planes::<I>(program, code, rows.len());
+            self.transpose(rows.len());
+            if !code.gathers.is_empty() {
+                self.spread();
+            }
         }
     }
 
@@ -131,17 +140,19 @@ impl<E: Element> Tile<E> {
         row: &[C],
         mask: Option<&[bool]>,
         form: Form,
-    ) {
-        self.statuses[sample] = match form {
+    ) -> Status {
+        match form {
             Form::General => self.load_general(program, sample, row, mask),
-            Form::Observed if mask.is_some_and(|mask| mask.contains(&false)) => Status::General,
-            Form::Observed => self.load_observed(program, sample, row),
-        };
-        if form == Form::Observed {
-            // A row that is not for this form must not disturb its neighbours' bits.
-            let computed = self.statuses[sample] == Status::Computed;
-            for (variable, &code) in self.row.iter().enumerate() {
-                self.planes[variable * TILE + sample] = if computed { code } else { 0 };
+            Form::Observed => {
+                let masked = mask.is_some_and(|mask| mask.contains(&false));
+                let fits = !masked && self.load_observed(program, sample, row);
+                if fits {
+                    return Status::Computed;
+                }
+                // It must not disturb its neighbours.
+                let start = sample * self.stride;
+                self.rows[start..start + self.stride].fill(0);
+                Status::General
             }
         }
     }
@@ -152,25 +163,26 @@ impl<E: Element> Tile<E> {
         program: &ScalarProgram,
         sample: usize,
         row: &[C],
-    ) -> Status {
+    ) -> bool {
+        let states = program.states.len();
+        let codes = &mut self.rows[sample * self.stride..][..states];
         let mut fits = true;
-        if program.states.len() == row.len() {
-            // Every variable is a state: in the order of the row.
-            for ((state, cell), to) in program.states.iter().zip(row).zip(&mut self.row) {
-                fits &= encode(state, *cell, to);
-            }
+        if states == row.len() {
+            // Every variable is a state, in the order of the row.
+            fits = C::encode(row, &self.largest[..states], codes);
         } else {
-            for (state, to) in program.states.iter().zip(&mut self.row) {
-                fits &= encode(state, row[state.variable.index()], to);
+            for ((state, largest), code) in program.states.iter().zip(&self.largest).zip(codes) {
+                let cell = [row[state.variable.index()]];
+                fits &= C::encode(&cell, &[*largest], std::slice::from_mut(code));
             }
         }
         let position = self.positions[sample];
-        for (index, variable) in program.values.iter().enumerate() {
+        for (values, variable) in self.values.iter_mut().zip(&program.values) {
             let number: E = row[variable.index()].number();
             fits &= !number.is_nan();
-            self.values[index * TILE + position] = number;
+            values[position] = number;
         }
-        if fits { Status::Computed } else { Status::General }
+        fits
     }
 
     fn load_general<C: Cell>(
@@ -186,49 +198,89 @@ impl<E: Element> Tile<E> {
             if observed { row[variable].number() } else { f64::NAN }
         };
         let (mut observed, mut possible) = (false, true);
-        for (index, state) in program.states.iter().enumerate() {
+        for (state, codes) in program.states.iter().zip(&mut self.codes) {
             let value = number(state.variable.index());
             let inside = value > -1.0 && value < f64::from(state.states);
             observed |= !value.is_nan();
             possible &= inside || value.is_nan();
             // Truncated towards zero, as leaves do.
-            let code = if inside { value as u16 } else { state.states as u16 };
-            self.codes[index * TILE + position] = code;
+            codes[position] = if inside { value as u16 } else { state.states as u16 };
         }
-        for (index, variable) in program.values.iter().enumerate() {
+        for (variable, values) in program.values.iter().zip(&mut self.values) {
             let value = number(variable.index());
             observed |= !value.is_nan();
-            self.values[index * TILE + position] = E::from_f64(value);
+            values[position] = E::from_f64(value);
         }
         if observed && possible { Status::Computed } else { Status::Unusual }
     }
 
-    /// Fills the planes of moved codes, and codes by position where the program reads them so.
+    /// Takes codes from rows to planes, eight rows of eight codes at a time.
     #[inline(always)]
-    fn shift_planes<I: Isa>(&mut self, program: &ScalarProgram, code: &Code<E>, samples: usize) {
-        let states = program.states.len();
-        if !code.gathers.is_empty() {
-            for (plane, codes) in
-                self.planes.chunks_exact(TILE).zip(self.codes.chunks_exact_mut(TILE)).take(states)
-            {
-                for (sample, &position) in self.positions[..samples].iter().enumerate() {
-                    codes[position] = u16::from(plane[sample]);
+    fn transpose(&mut self, samples: usize) {
+        let stride = self.stride;
+        for first in (0..samples).step_by(EIGHT) {
+            let rows = &self.rows[first * stride..(first + EIGHT) * stride];
+            for (group, planes) in self.planes.chunks_mut(EIGHT).enumerate() {
+                let mut words = [0; EIGHT];
+                for (index, word) in words.iter_mut().enumerate() {
+                    let codes = rows[index * stride..].get(group * EIGHT..);
+                    if let Some(codes) = codes.and_then(|codes| codes.first_chunk()) {
+                        *word = u64::from_le_bytes(*codes);
+                    }
+                }
+                for (plane, word) in planes.iter_mut().zip(transpose_bytes(words)) {
+                    plane[first..first + EIGHT].copy_from_slice(&word.to_le_bytes());
                 }
             }
         }
-        let (codes, moved) = self.planes.split_at_mut(states * TILE);
-        for (shift, moved) in moved.chunks_exact_mut((states * TILE).max(1)).take(3).enumerate() {
-            for (to, &code) in moved.iter_mut().zip(&*codes) {
-                *to = code << (shift + 1);
+        if let Some(zeros) = self.planes.last_mut() {
+            *zeros = [0; BLOCK];
+        }
+    }
+
+    /// Takes codes from planes to positions.
+    fn spread(&mut self) {
+        for (plane, codes) in self.planes.iter().zip(&mut self.codes) {
+            for (&position, &code) in self.positions.iter().zip(plane) {
+                codes[position] = u16::from(code);
             }
         }
     }
 }
 
-/// Encodes one state; says whether it is one that the program knows.
+/// Rows and columns of bytes that are transposed together.
+const EIGHT: usize = 8;
+
+/// Transposes a matrix of bytes: byte `i` of word `j` becomes byte `j` of word `i`.
 #[inline(always)]
-fn encode<C: Cell>(state: &StateVariable, cell: C, to: &mut u8) -> bool {
-    let (code, exact) = cell.code();
-    *to = code;
-    exact && u32::from(code) < state.states
+fn transpose_bytes(mut words: [u64; EIGHT]) -> [u64; EIGHT] {
+    // Off-diagonal quarters are exchanged, of the whole, then of quarters, then of theirs.
+    for (distance, mask) in
+        [(4, 0x0000_0000_FFFF_FFFF), (2, 0x0000_FFFF_0000_FFFF), (1, 0x00FF_00FF_00FF_00FF_u64)]
+    {
+        let shift = 8 * distance as u32;
+        for first in (0..EIGHT).filter(|index| index & distance == 0) {
+            let (a, b) = (words[first], words[first + distance]);
+            words[first] = a & mask | (b & mask) << shift;
+            words[first + distance] = a >> shift & mask | b & (mask << shift);
+        }
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_change_rows_and_columns() {
+        let rows: [[u8; 8]; 8] =
+            std::array::from_fn(|row| std::array::from_fn(|column| (row * 8 + column) as u8));
+        let columns = transpose_bytes(rows.map(u64::from_le_bytes)).map(u64::to_le_bytes);
+        for (row, bytes) in rows.iter().enumerate() {
+            for (column, byte) in bytes.iter().enumerate() {
+                assert_eq!(columns[column][row], *byte);
+            }
+        }
+    }
 }

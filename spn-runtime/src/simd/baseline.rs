@@ -156,12 +156,8 @@ macro_rules! lanes {
                 }
             }
             #[inline(always)]
-            fn merge_codes(first: $bits, second: $bits) -> $bits {
-                first | second
-            }
-            #[inline(always)]
-            fn raise_codes(codes: $bits, count: u32) -> $bits {
-                codes << count
+            fn push_codes(codes: $bits, lower: $bits) -> $bits {
+                (codes + codes) | lower
             }
             #[inline(always)]
             fn next_codes(codes: $bits) -> $bits {

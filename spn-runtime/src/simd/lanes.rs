@@ -202,11 +202,9 @@ pub trait Lanes: Copy + Send + Sync {
 
     /// The first `CODES` bytes of `source`; panics if there are fewer.
     fn load_codes(isa: Self::Isa, source: &[u8]) -> Self::Codes;
-    /// The bits of both.
-    fn merge_codes(first: Self::Codes, second: Self::Codes) -> Self::Codes;
-    /// The bits of `codes` moved up by `count` bits, at most 7. Those that leave a byte go to the
-    /// next one.
-    fn raise_codes(codes: Self::Codes, count: u32) -> Self::Codes;
+    /// `2 · codes + lower`, where `lower` has only bits that twice `codes` has not. A code that
+    /// becomes larger than a byte disturbs the next one.
+    fn push_codes(codes: Self::Codes, lower: Self::Codes) -> Self::Codes;
     /// The next code of each lane comes first, so that [`Self::lookup`] sees it.
     fn next_codes(codes: Self::Codes) -> Self::Codes;
     /// The first sixteen numbers of `source`; panics if there are fewer.

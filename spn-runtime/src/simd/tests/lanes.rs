@@ -202,8 +202,11 @@ fn check_lookups<I: Isa, E: Element>(isa: I) {
     let lower: Vec<u8> = (0..count).map(|index| (index * 5 % 8) as u8).collect();
     let upper: Vec<u8> = (0..count).map(|index| (index / 3 % 2) as u8).collect();
     let load = |bytes: &[u8]| LanesOf::<I, E>::load_codes(isa, bytes);
-    let raised = LanesOf::<I, E>::raise_codes(load(&upper), 3);
-    let mut codes = LanesOf::<I, E>::merge_codes(load(&lower), raised);
+    let mut codes = load(&upper);
+    for _ in 0..2 {
+        codes = LanesOf::<I, E>::push_codes(codes, load(&vec![0; count]));
+    }
+    codes = LanesOf::<I, E>::push_codes(codes, load(&lower));
     for part in 0..each {
         let got = stored(LanesOf::<I, E>::lookup(codes, table));
         for (lane, got) in got.into_iter().enumerate() {
