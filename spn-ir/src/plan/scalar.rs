@@ -127,6 +127,12 @@ impl ScalarTerm {
     pub fn is_plain(&self) -> bool {
         self.registers.len() == 1 && self.tables.is_empty() && self.densities.is_empty()
     }
+
+    /// Whether it is a product of registers and nothing else.
+    #[must_use]
+    pub fn is_unweighted(&self) -> bool {
+        self.weight.is_none() && self.tables.is_empty() && self.densities.is_empty()
+    }
 }
 
 impl Plan {

@@ -49,7 +49,7 @@ pub(crate) struct Code<E> {
     /// Registers of plain terms, and their weights.
     pub(super) plain: Vec<u32>,
     pub(super) plain_weights: Vec<E>,
-    pub(super) terms: Vec<Term>,
+    pub(super) terms: Vec<Term<E>>,
     pub(super) mixed: Vec<Mixed<E>>,
     /// Registers of other terms.
     pub(super) registers: Vec<u32>,
@@ -84,11 +84,22 @@ pub(super) struct Operation {
 
 /// A product, in the order of the fields.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Term {
+pub(super) struct Term<E> {
     pub(super) registers: Span,
     pub(super) lookups: Span,
-    /// Other factors: at most one entry.
-    pub(super) mixed: Span,
+    pub(super) rest: Rest<E>,
+}
+
+/// What follows registers and lookups.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) enum Rest<E> {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// A weight.
+    Weight(E),
+    /// Less common factors, by their index.
+    Mixed(u32),
 }
 
 /// Less common factors of a product, in the order of the fields.
@@ -258,7 +269,14 @@ impl<E: Element, Q: Element> Builder<'_, E, Q> {
         let factors: Vec<Factors> =
             operation.terms.iter().map(|term| self.factors(term)).collect::<Option<_>>()?;
         let value = factors.iter().fold(f64::NEG_INFINITY, |v, f| super::bounds::add(v, f.value));
-        let scale = if value == f64::NEG_INFINITY { 0 } else { (top - value).floor() as i64 };
+        let mut scale = if value == f64::NEG_INFINITY { 0 } else { (top - value).floor() as i64 };
+        if let ([term], [factors]) = (operation.terms.as_slice(), factors.as_slice())
+            && term.is_unweighted()
+            && (0.0..8.0).contains(&(factors.constant + scale as f64))
+        {
+            // Nearly at the top without any constant.
+            scale = -factors.constant as i64;
+        }
         if value.is_nan() || value == f64::INFINITY || scale.unsigned_abs() >= 1 << 22 {
             return None;
         }
@@ -370,17 +388,20 @@ impl<E: Element, Q: Element> Builder<'_, E, Q> {
             mixed.constant = E::from_f64(constant * LN_2);
             let largest = constant + largest;
             bound = bound.times(Bound::constant(largest, true, self.range), self.range);
-        } else if let Some(constant) = rest {
+        } else if let Some(constant) = rest.filter(|constant| *constant != 0.0) {
             let (number, flushed) = self.number(constant.exp2());
             mixed.constant = number;
             bound = bound.times(Bound::constant(constant, flushed, self.range), self.range);
         }
-        let start = self.code.mixed.len();
-        if exponential || rest.is_some() || !mixed.gathers.is_empty() || !mixed.cauchies.is_empty() {
+        let rest = if exponential || !mixed.gathers.is_empty() || !mixed.cauchies.is_empty() {
             self.code.mixed.push(mixed);
-        }
-        let mixed = Span::since(start, &self.code.mixed);
-        self.code.terms.push(Term { registers, lookups, mixed });
+            Rest::Mixed(self.code.mixed.len() as u32 - 1)
+        } else if mixed.constant == E::ONE {
+            Rest::Nothing
+        } else {
+            Rest::Weight(mixed.constant)
+        };
+        self.code.terms.push(Term { registers, lookups, rest });
         (bound.value <= self.range.top + 4.0).then_some(bound)
     }
 

@@ -8,7 +8,7 @@ use std::f64::consts::LN_2;
 
 use spn_ir::plan::ScalarProgram;
 
-use super::code::{Code, Density, Gather, Mixed, Operation, Term};
+use super::code::{Code, Density, Gather, Mixed, Operation, Rest, Term};
 use super::source::Source;
 use super::tile::{BLOCK, Block, Form, Tile};
 use crate::simd::math::{exp, ln};
@@ -16,6 +16,9 @@ use crate::simd::{Element, Isa, Lanes, LanesOf, MAX_LANES};
 
 /// Registers of samples that run together.
 const FOUR: usize = 4;
+
+/// With more registers, blocks run one after the other.
+const MOST_REGISTERS: usize = 48;
 
 type Four<I, E> = [LanesOf<I, E>; FOUR];
 
@@ -30,18 +33,22 @@ pub(crate) fn tile<I: Isa, E: Element>(
 ) {
     let blocks = &mut tile.blocks[..rows.len().div_ceil(BLOCK)];
     for (block, rows) in blocks.iter_mut().zip(rows.chunks(BLOCK)) {
-        block.load::<I>(program, code, source, rows, form);
+        block.load(isa, program, code, source, rows, form);
     }
-    for operation in &code.operations {
-        for block in blocks.iter_mut() {
-            match form {
-                Form::Observed => run::<I, E, false>(isa, code, operation, block),
-                Form::General => run::<I, E, true>(isa, code, operation, block),
+    // Several blocks share the cost of reading an operation, unless they would leave the cache.
+    let together = if code.register_count > MOST_REGISTERS { 1 } else { blocks.len() };
+    for blocks in blocks.chunks_mut(together.max(1)) {
+        for operation in &code.operations {
+            for block in blocks.iter_mut() {
+                match form {
+                    Form::Observed => run::<I, E, false>(isa, code, operation, block),
+                    Form::General => run::<I, E, true>(isa, code, operation, block),
+                }
             }
         }
-    }
-    for block in blocks {
-        logarithms(isa, code, block);
+        for block in blocks {
+            logarithms(isa, code, block);
+        }
     }
 }
 
@@ -181,7 +188,7 @@ impl<I: Isa, E: Element, const GENERAL: bool> Unit<'_, I, E, GENERAL> {
     }
 
     #[inline(always)]
-    fn term(&self, term: &Term) -> Four<I, E> {
+    fn term(&self, term: &Term<E>) -> Four<I, E> {
         let lookups = term.lookups.of(&self.code.lookups);
         let tables = term.lookups.of(&self.code.lookup_tables);
         let mut lookups = lookups.iter().zip(tables);
@@ -201,10 +208,14 @@ impl<I: Isa, E: Element, const GENERAL: bool> Unit<'_, I, E, GENERAL> {
         for (planes, table) in lookups {
             multiply(&mut product, self.lookup(*planes, table));
         }
-        for mixed in term.mixed.of(&self.code.mixed) {
-            product = self.mixed(mixed, product);
+        match term.rest {
+            Rest::Nothing => product,
+            Rest::Weight(weight) => {
+                multiply(&mut product, [self.splat(weight); FOUR]);
+                product
+            }
+            Rest::Mixed(index) => self.mixed(&self.code.mixed[index as usize], product),
         }
-        product
     }
 
     /// Sixteen numbers chosen by the bits of four planes.

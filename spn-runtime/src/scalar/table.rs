@@ -65,7 +65,8 @@ pub(super) fn evaluate<Q: Element>(
             }
             TableNode::Product(count) => {
                 let first = stack.len() - count as usize * entries;
-                let product = |entry| stack[first + entry..].iter().step_by(entries).product();
+                let product =
+                    |entry| stack[first..].iter().skip(entry).step_by(entries).product::<f64>();
                 let values: Vec<f64> = (0..entries).map(product).collect();
                 stack.truncate(first);
                 stack.extend(values);

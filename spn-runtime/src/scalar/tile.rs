@@ -9,7 +9,7 @@ use spn_ir::plan::ScalarProgram;
 
 use super::code::Code;
 use super::source::{Cell, Source};
-use crate::simd::{Element, Isa, Lanes, LanesOf};
+use crate::simd::{Element, Isa, Lanes, LanesOf, MAX_LANES};
 
 /// Samples of a block: a whole number of registers of codes of every instruction set.
 pub(super) const BLOCK: usize = 64;
@@ -63,9 +63,12 @@ pub(super) struct Block<E> {
     statuses: Vec<Status>,
     /// Codes sample by sample, `stride` for each.
     rows: Vec<u8>,
+    /// Numbers sample by sample, `number_stride` for each.
+    numbers: Vec<E>,
     /// The largest code of each variable.
     largest: Vec<u8>,
     stride: usize,
+    number_stride: usize,
 }
 
 /// Where a sample's numbers are: lane `l` of register `q` has the sample with byte `l · size + q`.
@@ -95,6 +98,8 @@ impl<E: Element> Block<E> {
         self.statuses.resize(BLOCK, Status::Computed);
         self.stride = states.next_multiple_of(EIGHT);
         self.rows.resize(self.stride * BLOCK, 0);
+        self.number_stride = program.values.len().next_multiple_of(MAX_LANES);
+        self.numbers.resize(self.number_stride * BLOCK, E::ZERO);
         if self.positions.is_empty() {
             self.positions.extend((0..BLOCK).map(position::<I, E>));
             self.largest.extend(program.states.iter().map(|state| (state.states - 1) as u8));
@@ -105,6 +110,7 @@ impl<E: Element> Block<E> {
     #[inline(always)]
     pub(super) fn load<I: Isa>(
         &mut self,
+        isa: I,
         program: &ScalarProgram,
         code: &Code<E>,
         source: Source<'_>,
@@ -126,6 +132,7 @@ impl<E: Element> Block<E> {
         }
         if form == Form::Observed {
             self.transpose(rows.len());
+            self.transpose_numbers(isa);
             if !code.gathers.is_empty() {
                 self.spread();
             }
@@ -172,17 +179,24 @@ impl<E: Element> Block<E> {
             fits = C::encode(row, &self.largest[..states], codes);
         } else {
             for ((state, largest), code) in program.states.iter().zip(&self.largest).zip(codes) {
-                let cell = [row[state.variable.index()]];
+                let cell = [row[state.variable.0 as usize]];
                 fits &= C::encode(&cell, &[*largest], std::slice::from_mut(code));
             }
         }
-        let position = self.positions[sample];
-        for (values, variable) in self.values.iter_mut().zip(&program.values) {
-            let number: E = row[variable.index()].number();
-            fits &= !number.is_nan();
-            values[position] = number;
+        let count = program.values.len();
+        let numbers = &mut self.numbers[sample * self.number_stride..][..count];
+        if count == row.len() {
+            for (number, cell) in numbers.iter_mut().zip(row) {
+                *number = cell.number();
+            }
+        } else {
+            for (number, variable) in numbers.iter_mut().zip(&program.values) {
+                *number = row[variable.0 as usize].number();
+            }
         }
-        fits
+        // Not a number is what a sum with NaN is; infinite numbers may make one too, and go the
+        // same way.
+        fits & !numbers.iter().fold(E::ZERO, |sum, &number| sum + number * E::ZERO).is_nan()
     }
 
     fn load_general<C: Cell>(
@@ -199,7 +213,7 @@ impl<E: Element> Block<E> {
         };
         let (mut observed, mut possible) = (false, true);
         for (state, codes) in program.states.iter().zip(&mut self.codes) {
-            let value = number(state.variable.index());
+            let value = number(state.variable.0 as usize);
             let inside = value > -1.0 && value < f64::from(state.states);
             observed |= !value.is_nan();
             possible &= inside || value.is_nan();
@@ -207,7 +221,7 @@ impl<E: Element> Block<E> {
             codes[position] = if inside { value as u16 } else { state.states as u16 };
         }
         for (variable, values) in program.values.iter().zip(&mut self.values) {
-            let value = number(variable.index());
+            let value = number(variable.0 as usize);
             observed |= !value.is_nan();
             values[position] = E::from_f64(value);
         }
@@ -235,6 +249,28 @@ impl<E: Element> Block<E> {
         }
         if let Some(zeros) = self.planes.last_mut() {
             *zeros = [0; BLOCK];
+        }
+    }
+
+    /// Takes numbers from rows to positions, a square of lanes at a time.
+    #[inline(always)]
+    fn transpose_numbers<I: Isa>(&mut self, isa: I) {
+        let (lanes, size) = (LanesOf::<I, E>::N, size_of::<E>());
+        let mut square = [LanesOf::<I, E>::splat(isa, E::ZERO); MAX_LANES];
+        for position in (0..BLOCK).step_by(lanes) {
+            // The sample at the first position; those of the next lanes follow a size apart.
+            let (codes, first) = (LanesOf::<I, E>::CODES, position / lanes);
+            let first = first / size * codes + first % size;
+            for (group, values) in self.values.chunks_mut(lanes).enumerate() {
+                for (lane, row) in square[..lanes].iter_mut().enumerate() {
+                    let start = (first + lane * size) * self.number_stride + group * lanes;
+                    *row = LanesOf::<I, E>::load(isa, &self.numbers[start..]);
+                }
+                transpose_lanes(&mut square);
+                for (values, column) in values.iter_mut().zip(square) {
+                    column.store(&mut values[position..]);
+                }
+            }
         }
     }
 
@@ -266,6 +302,21 @@ fn transpose_bytes(mut words: [u64; EIGHT]) -> [u64; EIGHT] {
         }
     }
     words
+}
+
+/// Transposes a square of lanes: each round interleaves the halves of the rows.
+#[inline(always)]
+fn transpose_lanes<L: Lanes>(square: &mut [L; MAX_LANES]) {
+    let mut round = 1;
+    while round < L::N {
+        let rows = *square;
+        for index in 0..L::N / 2 {
+            let (even, odd) = rows[index].interleave(rows[index + L::N / 2]);
+            square[2 * index] = even;
+            square[2 * index + 1] = odd;
+        }
+        round *= 2;
+    }
 }
 
 #[cfg(test)]

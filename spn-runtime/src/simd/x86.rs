@@ -391,20 +391,20 @@ fn first_lanes_4(count: usize) -> __m256i {
     _mm256_cmpgt_epi64(_mm256_set1_epi64x(count.min(4) as i64), lane)
 }
 
-/// Sixteen numbers in registers of `N`; panics if `source` has fewer.
+/// Sixteen numbers in registers, from these places on; panics if `source` has fewer.
 macro_rules! sixteen {
-    ($name:ident, $isa:ident, $lanes:ident: $real:ident, [$register:ident; $count:literal]) => {
+    ($name:ident, $isa:ident, $lanes:ident: $real:ident, [$register:ident; $n:literal], $($at:literal)+) => {
         #[inline(always)]
-        fn $name(isa: $isa, source: &[$real]) -> [$register; $count] {
-            std::array::from_fn(|part| $lanes::load(isa, &source[part * $lanes::N..]).0)
+        fn $name(isa: $isa, source: &[$real]) -> [$register; $n] {
+            [$($lanes::load(isa, &source[$at..]).0),+]
         }
     };
 }
 
-sixteen!(table_avx2_f32, Avx2, Avx2F32: f32, [__m256; 2]);
-sixteen!(table_avx2_f64, Avx2, Avx2F64: f64, [__m256d; 4]);
-sixteen!(table_avx512_f32, Avx512, Avx512F32: f32, [__m512; 1]);
-sixteen!(table_avx512_f64, Avx512, Avx512F64: f64, [__m512d; 2]);
+sixteen!(table_avx2_f32, Avx2, Avx2F32: f32, [__m256; 2], 0 8);
+sixteen!(table_avx2_f64, Avx2, Avx2F64: f64, [__m256d; 4], 0 4 8 12);
+sixteen!(table_avx512_f32, Avx512, Avx512F32: f32, [__m512; 1], 0);
+sixteen!(table_avx512_f64, Avx512, Avx512F64: f64, [__m512d; 2], 0 8);
 
 /// Bits 0 to 2 choose in each half, bit 3 (moved to the sign) chooses the half.
 #[inline]
@@ -422,9 +422,10 @@ fn lookup_avx2_f32(codes: __m256i, [low, high]: [__m256; 2]) -> __m256 {
 fn lookup_avx2_f64(codes: __m256i, table: [__m256d; 4]) -> __m256d {
     let twice = _mm256_shuffle_epi32::<0b10_10_00_00>(_mm256_slli_epi64::<1>(codes));
     let words = _mm256_add_epi32(twice, _mm256_setr_epi32(0, 1, 0, 1, 0, 1, 0, 1));
-    let chosen = table.map(|part| {
-        _mm256_castps_pd(_mm256_permutevar8x32_ps(_mm256_castpd_ps(part), words))
-    });
+    let mut chosen = table;
+    for part in &mut chosen {
+        *part = _mm256_castps_pd(_mm256_permutevar8x32_ps(_mm256_castpd_ps(*part), words));
+    }
     let bit_2 = _mm256_castsi256_pd(_mm256_slli_epi64::<61>(codes));
     let bit_3 = _mm256_castsi256_pd(_mm256_slli_epi64::<60>(codes));
     let low = _mm256_blendv_pd(chosen[0], chosen[1], bit_2);
