@@ -15,7 +15,7 @@ use crate::kernels::root::{self, RootDerivatives, RootWeights};
 use crate::kernels::selection::{self, Selection};
 use crate::kernels::sum_product::{self, Block, Reverse, Scratch};
 use crate::kernels::{Place, product};
-use crate::scalar::{self, Code, Form, Source, Tile};
+use crate::scalar::{self, Code, Form, RowBuffers, Source, Tile};
 use crate::simd::{Element, Isa, Level, dispatch};
 use crate::workspace::{Purpose, Workspace, slot_rows};
 
@@ -101,6 +101,13 @@ pub(crate) trait Entrances: Element {
         form: Form,
         tile: &mut Tile<Self>,
     );
+    /// [`scalar::evaluate_row`] with the instructions of `level`.
+    fn scalar_row(
+        level: Level,
+        code: (&ScalarProgram, &Code<Self>),
+        rows: Source<'_>,
+        buffers: &mut RowBuffers<Self>,
+    ) -> Self;
     /// [`root::posteriors`] with the instructions of `level`.
     fn posteriors(level: Level, uses: &[Self], joints: &[Self], total: &[Self], seeds: &mut [Self]);
 }
@@ -139,6 +146,15 @@ macro_rules! entrances {
                 tile: &mut Tile<Self>,
             ) {
                 dispatch!(level, isa => scalar::evaluate_tile(isa, code, rows, form, tile));
+            }
+
+            fn scalar_row(
+                level: Level,
+                code: (&ScalarProgram, &Code<Self>),
+                rows: Source<'_>,
+                buffers: &mut RowBuffers<Self>,
+            ) -> Self {
+                dispatch!(level, isa => scalar::evaluate_row(isa, code, rows, buffers))
             }
 
             fn posteriors(

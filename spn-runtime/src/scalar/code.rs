@@ -12,6 +12,7 @@ use spn_ir::plan::{ScalarDensity, ScalarOperation, ScalarProgram, ScalarTerm};
 use spn_ir::{LocationScale, Slice};
 
 use super::bounds::{Bound, Range};
+use super::row::RowCode;
 use super::table::{self, Layout, is_proper};
 use super::tile::Form;
 use crate::simd::Element;
@@ -70,6 +71,8 @@ pub(crate) struct Code<E> {
     pub(super) threshold: E,
     /// The root's scale.
     pub(super) scale: E,
+    /// What single observed rows need.
+    pub(super) row: Option<RowCode<E>>,
 }
 
 /// `output = Σ plain + Σ terms`; or several sums over the same registers and without terms.
@@ -167,6 +170,10 @@ pub(super) fn build<E: Element, Q: Element>(
     let threshold = (root.bound.error - E::EPSILON.to_f64().log2()).max(builder.range.flush);
     let mut code = builder.code;
     code.group();
+    // Single rows that are not certified go the way of batches.
+    if form == Form::Observed && size_of::<E>() == size_of::<Q>() {
+        code.row = RowCode::new(program, &code);
+    }
     code.threshold = E::from_f64(threshold.exp2());
     code.scale = E::from_f64(root.scale as f64);
     (threshold < builder.range.top && root.bound.value > f64::NEG_INFINITY).then_some(code)

@@ -18,12 +18,13 @@
 mod bounds;
 mod code;
 mod kernel;
+mod row;
 mod run;
 mod source;
 mod table;
 mod tile;
 
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use spn_ir::plan::Plan;
@@ -32,6 +33,7 @@ use crate::simd::Element;
 
 pub(crate) use code::Code;
 pub(crate) use kernel::tile as evaluate_tile;
+pub(crate) use row::{Buffers as RowBuffers, row as evaluate_row};
 pub(crate) use run::Buffers;
 pub(crate) use source::Source;
 pub(crate) use tile::{Form, Tile};
@@ -53,6 +55,8 @@ pub(crate) struct Scalar<E> {
     double: Forms<f64>,
     double_rows: AtomicU64,
     logarithmic_rows: AtomicU64,
+    /// Buffers for single rows that no call uses now.
+    rows: Mutex<Vec<Box<RowBuffers<E>>>>,
 }
 
 /// The two forms of the program.
@@ -91,6 +95,7 @@ impl<E: Element> Scalar<E> {
             double: Forms::default(),
             double_rows: AtomicU64::new(0),
             logarithmic_rows: AtomicU64::new(0),
+            rows: Mutex::new(Vec::new()),
         }
     }
 

@@ -1,6 +1,8 @@
 //! Batches through a scalar program, and again through what is slower where a result is not
 //! certified: observed rows, general rows, both in double precision, then the steps of the plan.
 
+use std::sync::PoisonError;
+
 use rayon::prelude::*;
 use spn_ir::plan::ScalarProgram;
 
@@ -39,6 +41,12 @@ impl<E: Number> Executable<E> {
     pub(crate) fn scalar_log_likelihood(&self, source: Source<'_>, out: &mut [E]) -> Option<()> {
         let plan = self.plan();
         let program = plan.scalar.as_ref().filter(|_| plan.normalisation.is_none())?;
+        if let [out] = out
+            && let Some(result) = self.scalar_row(program, source)
+        {
+            *out = result;
+            return Some(());
+        }
         let run = |chunk: usize, out: &mut [E]| {
             let job = Job { executable: self, scalar: self.scalar(), program, source };
             let first = chunk * CHUNK;
@@ -52,6 +60,19 @@ impl<E: Number> Executable<E> {
             });
         }
         Some(())
+    }
+}
+
+impl<E: Number> Executable<E> {
+    /// The log-likelihood of a single row, if it is certified.
+    fn scalar_row(&self, program: &ScalarProgram, source: Source<'_>) -> Option<E> {
+        let scalar = self.scalar();
+        let code = scalar.own.get(Form::Observed, self.plan(), self.quantities())?;
+        let free = scalar.rows.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut buffers = free.unwrap_or_default();
+        let result = E::scalar_row(self.level(), (program, code), source, &mut buffers);
+        scalar.rows.lock().unwrap_or_else(PoisonError::into_inner).push(buffers);
+        Some(result).filter(|result| !Real::is_nan(*result))
     }
 }
 

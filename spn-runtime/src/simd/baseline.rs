@@ -156,6 +156,18 @@ macro_rules! lanes {
                 }
             }
             #[inline(always)]
+            fn store_codes(codes: $bits, target: &mut [u8]) {
+                let length = target.len();
+                match target.first_chunk_mut::<16>() {
+                    Some(chunk) => chunk.copy_from_slice(bytemuck::bytes_of(&codes)),
+                    None => panic!("a store of codes needs 16 bytes, not {length}"),
+                }
+            }
+            #[inline(always)]
+            fn merge_codes(first: $bits, second: $bits) -> $bits {
+                first | second
+            }
+            #[inline(always)]
             fn push_codes(codes: $bits, lower: $bits) -> $bits {
                 (codes + codes) | lower
             }

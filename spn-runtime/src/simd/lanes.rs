@@ -202,6 +202,10 @@ pub trait Lanes: Copy + Send + Sync {
 
     /// The first `CODES` bytes of `source`; panics if there are fewer.
     fn load_codes(isa: Self::Isa, source: &[u8]) -> Self::Codes;
+    /// Writes the first `CODES` bytes of `target`; panics if there are fewer.
+    fn store_codes(codes: Self::Codes, target: &mut [u8]);
+    /// The bits of both.
+    fn merge_codes(first: Self::Codes, second: Self::Codes) -> Self::Codes;
     /// `2 · codes + lower`, where `lower` has only bits that twice `codes` has not. A code that
     /// becomes larger than a byte disturbs the next one.
     fn push_codes(codes: Self::Codes, lower: Self::Codes) -> Self::Codes;

@@ -90,7 +90,8 @@ macro_rules! lanes {
         memory [$load:ident $store:ident],
         integers [$to_bits:ident $from_bits:ident $set_bits:ident $add_bits:ident
             $and:ident $or:ident $left:ident $right:ident],
-        codes [$codes:ident x $code_count:literal, $load_codes:ident of $table:ty],
+        codes [$codes:ident x $code_count:literal, $load_codes:ident $store_codes:ident
+            of $table:ty],
         rest { $($rest:item)* }
     ) => {
         $(#[$doc])*
@@ -188,6 +189,20 @@ macro_rules! lanes {
                         "a load of codes needs {} bytes, not {}", $code_count, source.len()
                     ),
                 }
+            }
+            #[inline(always)]
+            fn store_codes(codes: Self::Codes, target: &mut [u8]) {
+                let length = target.len();
+                match target.first_chunk_mut::<$code_count>() {
+                    // SAFETY: `codes` proves the features; the chunk has as many bytes as the
+                    // register, and the store needs no alignment.
+                    Some(chunk) => unsafe { $store_codes(chunk.as_mut_ptr().cast(), codes.0) },
+                    None => panic!("a store of codes needs {} bytes, not {length}", $code_count),
+                }
+            }
+            #[inline(always)]
+            fn merge_codes(first: Self::Codes, second: Self::Codes) -> Self::Codes {
+                Codes(register!($or(first.0, second.0)))
             }
             #[inline(always)]
             fn push_codes(codes: Self::Codes, lower: Self::Codes) -> Self::Codes {
@@ -455,7 +470,7 @@ lanes_avx2!(
     memory [_mm256_loadu_ps _mm256_storeu_ps],
     integers [_mm256_castps_si256 _mm256_castsi256_ps _mm256_set1_epi32 _mm256_add_epi32
         _mm256_and_si256 _mm256_or_si256 _mm256_slli_epi32 _mm256_srli_epi32],
-    codes [__m256i x 32, _mm256_loadu_si256 of [__m256; 2]],
+    codes [__m256i x 32, _mm256_loadu_si256 _mm256_storeu_si256 of [__m256; 2]],
     table [table_avx2_f32 lookup_avx2_f32],
     masks [_mm256_cmp_ps _mm256_blendv_ps _mm256_movemask_ps],
     partial [_mm256_maskload_ps _mm256_maskstore_ps first_lanes_8],
@@ -470,7 +485,7 @@ lanes_avx2!(
     memory [_mm256_loadu_pd _mm256_storeu_pd],
     integers [_mm256_castpd_si256 _mm256_castsi256_pd _mm256_set1_epi64x _mm256_add_epi64
         _mm256_and_si256 _mm256_or_si256 _mm256_slli_epi64 _mm256_srli_epi64],
-    codes [__m256i x 32, _mm256_loadu_si256 of [__m256d; 4]],
+    codes [__m256i x 32, _mm256_loadu_si256 _mm256_storeu_si256 of [__m256d; 4]],
     table [table_avx2_f64 lookup_avx2_f64],
     masks [_mm256_cmp_pd _mm256_blendv_pd _mm256_movemask_pd],
     partial [_mm256_maskload_pd _mm256_maskstore_pd first_lanes_4],
@@ -485,7 +500,7 @@ lanes_avx512!(
     memory [_mm512_loadu_ps _mm512_storeu_ps],
     integers [_mm512_castps_si512 _mm512_castsi512_ps _mm512_set1_epi32 _mm512_add_epi32
         _mm512_and_si512 _mm512_or_si512 _mm512_slli_epi32 _mm512_srli_epi32],
-    codes [__m512i x 64, _mm512_loadu_si512 of [__m512; 1]],
+    codes [__m512i x 64, _mm512_loadu_si512 _mm512_storeu_si512 of [__m512; 1]],
     table [table_avx512_f32 lookup_avx512_f32],
     masks [_mm512_cmp_ps_mask _mm512_mask_blend_ps of __mmask16],
     partial [_mm512_maskz_loadu_ps _mm512_mask_storeu_ps],
@@ -502,7 +517,7 @@ lanes_avx512!(
     memory [_mm512_loadu_pd _mm512_storeu_pd],
     integers [_mm512_castpd_si512 _mm512_castsi512_pd _mm512_set1_epi64 _mm512_add_epi64
         _mm512_and_si512 _mm512_or_si512 _mm512_slli_epi64 _mm512_srli_epi64],
-    codes [__m512i x 64, _mm512_loadu_si512 of [__m512d; 2]],
+    codes [__m512i x 64, _mm512_loadu_si512 _mm512_storeu_si512 of [__m512d; 2]],
     table [table_avx512_f64 lookup_avx512_f64],
     masks [_mm512_cmp_pd_mask _mm512_mask_blend_pd of __mmask8],
     partial [_mm512_maskz_loadu_pd _mm512_mask_storeu_pd],

@@ -207,6 +207,11 @@ fn check_lookups<I: Isa, E: Element>(isa: I) {
         codes = LanesOf::<I, E>::push_codes(codes, load(&vec![0; count]));
     }
     codes = LanesOf::<I, E>::push_codes(codes, load(&lower));
+    let zero = load(&vec![0; count]);
+    let mut bytes = vec![0; count];
+    LanesOf::<I, E>::store_codes(LanesOf::<I, E>::merge_codes(codes, zero), &mut bytes);
+    let expected: Vec<u8> = lower.iter().zip(&upper).map(|(low, up)| low + 8 * up).collect();
+    assert_eq!(bytes, expected);
     for part in 0..each {
         let got = stored(LanesOf::<I, E>::lookup(codes, table));
         for (lane, got) in got.into_iter().enumerate() {
