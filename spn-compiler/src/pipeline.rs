@@ -1,6 +1,6 @@
 //! The pipeline, top to bottom.
 
-use spn_ir::plan::{Plan, Root};
+use spn_ir::plan::{Plan, Root, StateTable};
 use spn_ir::{Circuit, NodeId, NodeKind};
 
 use crate::fuse::{self, Fused};
@@ -66,7 +66,10 @@ fn run(circuit: &Circuit, options: &Options) -> Result<(Fused, Plan), CompileErr
     // Fewer nodes for every later pass; the function stays the same.
     let simplified = simplify::run(circuit, options);
     // Circuits of scalars get a faster way to log-likelihoods beside the steps.
-    let scalar = scalar::run(&simplified.circuit);
+    let scalar = scalar::run(&simplified.circuit, StateTable::BITS);
+    let has_tables = scalar.as_ref().is_some_and(|program| !program.tables.is_empty());
+    let scalar_row =
+        if has_tables { scalar::run(&simplified.circuit, StateTable::ROW_BITS) } else { None };
     // Products move into the sums that read them, before shapes are compared.
     let fused = fuse::run(simplified);
     // Isomorphic operations share a step; from here on there are slots instead of nodes.
@@ -93,6 +96,7 @@ fn run(circuit: &Circuit, options: &Options) -> Result<(Fused, Plan), CompileErr
         training,
         remarks,
         scalar,
+        scalar_row,
     };
     Ok((fused, plan))
 }

@@ -29,9 +29,9 @@ use self::registers::Registers;
 use self::tables::{Factor, Small};
 use crate::check::reachable;
 
-/// The scalar program of a circuit, if it can have one.
+/// The scalar program of a circuit with tables of at most so many bits, if it can have one.
 #[must_use]
-pub fn run(circuit: &Circuit) -> Option<ScalarProgram> {
+pub fn run(circuit: &Circuit, bits: u32) -> Option<ScalarProgram> {
     if circuit.normalisation.is_some() {
         return None;
     }
@@ -42,6 +42,7 @@ pub fn run(circuit: &Circuit) -> Option<ScalarProgram> {
     }
     let mut pass = Pass {
         circuit,
+        bits,
         variables: variables(circuit, &reachable)?,
         readers: vec![0; circuit.nodes.len()],
         small: Vec::with_capacity(circuit.nodes.len()),
@@ -100,6 +101,8 @@ fn variables(circuit: &Circuit, reachable: &[bool]) -> Option<Vec<Reading>> {
 
 struct Pass<'a> {
     circuit: &'a Circuit,
+    /// The most bits of a table.
+    bits: u32,
     variables: Vec<Reading>,
     /// How often each node is read.
     readers: Vec<u32>,

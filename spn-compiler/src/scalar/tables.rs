@@ -76,7 +76,7 @@ impl Pass<'_> {
         union.extend(second.iter().copied().filter(|variable| !first.contains(variable)));
         union.sort_unstable();
         let bits: u32 = union.iter().map(|v| self.program.states[*v as usize].bits()).sum();
-        (bits <= StateTable::BITS).then_some(union)
+        (bits <= self.bits).then_some(union)
     }
 
     /// Tables for the product of some factors: the largest factor first, each into the first table

@@ -69,6 +69,8 @@ pub struct Plan {
     pub remarks: Vec<String>,
     /// Another way to log-likelihoods, for circuits of blocks with one unit.
     pub scalar: Option<ScalarProgram>,
+    /// The same with larger tables, for one row at a time; as [`Self::scalar`] if there is none.
+    pub scalar_row: Option<ScalarProgram>,
 }
 
 /// Positions of slots in an arena, in rows.

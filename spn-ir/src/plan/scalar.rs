@@ -41,7 +41,7 @@ pub struct StateVariable {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StateTable {
     /// Its variables: indices into [`ScalarProgram::states`]. Together they have at most
-    /// [`Self::BITS`] bits, or it is a single one.
+    /// [`Self::BITS`] bits (in a program for single rows [`Self::ROW_BITS`]), or it is a single one.
     pub variables: SmallVec<[u32; 4]>,
     /// The sub-circuit in postfix order.
     pub expression: Vec<TableNode>,
@@ -117,8 +117,10 @@ impl StateVariable {
 }
 
 impl StateTable {
-    /// The most bits of a table over several variables.
+    /// The most bits of a table over several variables, for batches: a register can hold it.
     pub const BITS: u32 = 4;
+    /// The most bits for one row at a time, whose index is a byte.
+    pub const ROW_BITS: u32 = 8;
 }
 
 impl ScalarTerm {

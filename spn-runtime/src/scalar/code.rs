@@ -122,7 +122,7 @@ pub(super) struct Mixed<E> {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Gather {
     /// Its variables with the strides of their codes, the first `count`.
-    pub(super) digits: [(u32, u32); 4],
+    pub(super) digits: [(u32, u32); 8],
     pub(super) count: usize,
     /// Where its numbers are.
     pub(super) entries: Span,
@@ -170,8 +170,7 @@ pub(super) fn build<E: Element, Q: Element>(
     let threshold = (root.bound.error - E::EPSILON.to_f64().log2()).max(builder.range.flush);
     let mut code = builder.code;
     code.group();
-    // Single rows that are not certified go the way of batches.
-    if form == Form::Observed && size_of::<E>() == size_of::<Q>() {
+    if form == Form::Row {
         code.row = RowCode::new(program, &code);
     }
     code.threshold = E::from_f64(threshold.exp2());
@@ -340,7 +339,7 @@ impl<E: Element, Q: Element> Builder<'_, E, Q> {
             let largest = if self.form == Form::General { peak.max(0.0) } else { peak };
             value += largest;
             match (leaf.density, self.form) {
-                (LocationScale::Cauchy, _) | (_, Form::Observed) => constant += largest,
+                (LocationScale::Cauchy, _) | (_, Form::Observed | Form::Row) => constant += largest,
                 (_, Form::General) => exponential += largest,
             }
         }
@@ -456,7 +455,7 @@ impl<E: Element, Q: Element> Builder<'_, E, Q> {
             code.lookups.push(planes);
             code.lookup_tables.push(table);
         } else {
-            let mut digits = [(0, 0); 4];
+            let mut digits = [(0, 0); 8];
             for ((to, variable), digit) in digits.iter_mut().zip(variables).zip(&layout.digits) {
                 *to = (*variable, digit.1);
             }

@@ -41,7 +41,7 @@ pub(crate) fn tile<I: Isa, E: Element>(
         for operation in &code.operations {
             for block in blocks.iter_mut() {
                 match form {
-                    Form::Observed => run::<I, E, false>(isa, code, operation, block),
+                    Form::Observed | Form::Row => run::<I, E, false>(isa, code, operation, block),
                     Form::General => run::<I, E, true>(isa, code, operation, block),
                 }
             }

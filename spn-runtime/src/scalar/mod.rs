@@ -12,8 +12,6 @@
 //! * Rows with missing values run a second form of the program, with larger tables.
 //!
 //! What happens to a row depends on that row alone, not on its neighbours.
-//!
-//! [`ScalarProgram`]: spn_ir::plan::ScalarProgram
 
 mod bounds;
 mod code;
@@ -27,7 +25,7 @@ mod tile;
 use std::sync::{Mutex, OnceLock};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use spn_ir::plan::Plan;
+use spn_ir::plan::{Plan, ScalarProgram};
 
 use crate::simd::Element;
 
@@ -64,12 +62,19 @@ pub(crate) struct Scalar<E> {
 struct Forms<E> {
     observed: OnceLock<Option<Code<E>>>,
     general: OnceLock<Option<Code<E>>>,
+    row: OnceLock<Option<Code<E>>>,
 }
 
 impl<E> Default for Forms<E> {
     fn default() -> Self {
-        Self { observed: OnceLock::new(), general: OnceLock::new() }
+        Self { observed: OnceLock::new(), general: OnceLock::new(), row: OnceLock::new() }
     }
+}
+
+/// The program for a form.
+fn program(plan: &Plan, form: Form) -> Option<&ScalarProgram> {
+    let row = plan.scalar_row.as_ref().filter(|_| form == Form::Row);
+    row.or(plan.scalar.as_ref()).filter(|_| plan.normalisation.is_none())
 }
 
 impl<E: Element> Forms<E> {
@@ -79,10 +84,11 @@ impl<E: Element> Forms<E> {
         plan: &Plan,
         quantities: &[Vec<Q>],
     ) -> Option<&Code<E>> {
-        let program = plan.scalar.as_ref()?;
+        let program = program(plan, form)?;
         let cell = match form {
             Form::Observed => &self.observed,
             Form::General => &self.general,
+            Form::Row => &self.row,
         };
         cell.get_or_init(|| code::build(program, quantities, form)).as_ref()
     }

@@ -1,4 +1,4 @@
-//! One row at a time: what a batch does for each sample is done on the lanes for many lookups,
+//! One row at a time: what a batch does for each sample is done on the lanes for many tables,
 //! densities and exponentials of one row; the rest is scalar arithmetic in the order of the
 //! operations.
 //!
@@ -15,7 +15,7 @@ use super::source::{Cell, Source};
 use crate::simd::math::{exp, ln};
 use crate::simd::{Element, Isa, Lanes, LanesOf, MAX_LANES};
 
-/// Indices of lookups are computed for so many at a time.
+/// Indices of tables are computed for so many at a time.
 const GROUP: usize = 64;
 
 /// The most bytes of [`RowCode::bits`].
@@ -24,12 +24,12 @@ const MOST_BITS: usize = 1 << 20;
 /// What a code needs besides for single rows.
 #[derive(Clone, Debug, Default)]
 pub(super) struct RowCode<E> {
-    /// For each variable and state what it adds to the index of each lookup.
+    /// For each variable and state the bits of it in the index of each table.
     bits: Vec<u8>,
     /// For each variable the number of its first state in `bits`, and its largest state.
     first: Vec<u32>,
     largest: Vec<u8>,
-    /// Bytes of a state: the lookups, filled up to whole groups.
+    /// Bytes of a state: the tables, filled up to whole groups.
     stride: usize,
     /// Normals of all exponentials.
     locations: Vec<E>,
@@ -55,13 +55,12 @@ pub(crate) struct Buffers<E> {
 }
 
 impl<E: Element> RowCode<E> {
-    /// What single rows need; nothing if the program has other factors than lookups and normals, or
-    /// too many lookups.
+    /// What single rows need; nothing if the program has other factors than tables and normals, or
+    /// too many tables.
     pub(super) fn new(program: &ScalarProgram, code: &Code<E>) -> Option<Self> {
-        let others = !code.gathers.is_empty() || !code.cauchies.is_empty();
-        let stride = code.lookups.len().next_multiple_of(GROUP);
+        let stride = code.gathers.len().next_multiple_of(GROUP);
         let states: usize = program.states.iter().map(|state| state.states as usize).sum();
-        if others || !code.laplaces.is_empty() || states * stride > MOST_BITS {
+        if !code.cauchies.is_empty() || !code.laplaces.is_empty() || states * stride > MOST_BITS {
             return None;
         }
         let mut row = Self { stride, bits: vec![0; states * stride], ..Self::default() };
@@ -71,12 +70,11 @@ impl<E: Element> RowCode<E> {
             row.largest.push((state.states - 1) as u8);
             first += state.states;
         }
-        for (lookup, planes) in code.lookups.iter().enumerate() {
-            for (shift, &variable) in planes.iter().enumerate() {
-                let Some(state) = program.states.get(variable as usize) else { continue };
-                for code in 0..state.states {
-                    let at = (row.first[variable as usize] + code) as usize * stride + lookup;
-                    row.bits[at] |= (code << shift) as u8;
+        for (table, gather) in code.gathers.iter().enumerate() {
+            for &(variable, unit) in &gather.digits[..gather.count] {
+                for code in 0..program.states[variable as usize].states {
+                    let at = (row.first[variable as usize] + code) as usize * stride + table;
+                    row.bits[at] |= (code * unit) as u8;
                 }
             }
         }
@@ -152,7 +150,7 @@ fn load<C: Cell, E: Element>(
     fits
 }
 
-/// The index of every lookup.
+/// The index into every table.
 #[inline(always)]
 fn indices<I: Isa, E: Element>(isa: I, extra: &RowCode<E>, buffers: &mut Buffers<E>) {
     let count = LanesOf::<I, E>::CODES;
@@ -171,6 +169,9 @@ fn indices<I: Isa, E: Element>(isa: I, extra: &RowCode<E>, buffers: &mut Buffers
 /// All exponentials, first their exponents one by one.
 #[inline(always)]
 fn exponentials<I: Isa, E: Element>(isa: I, extra: &RowCode<E>, buffers: &mut Buffers<E>) {
+    if extra.values.is_empty() {
+        return;
+    }
     let lanes = LanesOf::<I, E>::N;
     let Buffers { numbers, chosen, exponentials, .. } = buffers;
     exponentials.resize(extra.normals.len().next_multiple_of(MAX_LANES), E::ZERO);
@@ -238,14 +239,18 @@ fn product<E: Element>(code: &Code<E>, term: &Term<E>, buffers: &Buffers<E>) -> 
     for &register in term.registers.of(&code.registers) {
         product = product * buffers.registers[register as usize];
     }
-    let tables = term.lookups.of(&code.lookup_tables);
-    for (table, &index) in tables.iter().zip(term.lookups.of(&buffers.indices)) {
-        product = product * table[(index & 15) as usize];
-    }
     match term.rest {
         Rest::Nothing => product,
         Rest::Weight(weight) => product * weight,
-        Rest::Mixed(index) => product * buffers.exponentials[index as usize],
+        Rest::Mixed(index) => {
+            let mixed = &code.mixed[index as usize];
+            let gathers = mixed.gathers.of(&code.gathers).iter();
+            for (gather, &index) in gathers.zip(mixed.gathers.of(&buffers.indices)) {
+                product = product * gather.entries.of(&code.gather_tables)[index as usize];
+            }
+            let exponential = mixed.exponential;
+            product * if exponential { buffers.exponentials[index as usize] } else { mixed.constant }
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use spn_ir::plan::ScalarProgram;
 
 use super::source::Source;
 use super::tile::{Form, Status, TILE, Tile};
-use super::{Code, Scalar};
+use super::{Code, Scalar, program};
 use crate::executable::{Number, tile_rows, tile_width};
 use crate::kernels::dropout::Dropping;
 use crate::simd::Real;
@@ -40,9 +40,9 @@ impl<E: Number> Executable<E> {
     /// Log-likelihoods by the scalar program; `None` if there is none.
     pub(crate) fn scalar_log_likelihood(&self, source: Source<'_>, out: &mut [E]) -> Option<()> {
         let plan = self.plan();
-        let program = plan.scalar.as_ref().filter(|_| plan.normalisation.is_none())?;
+        let program = program(plan, Form::Observed)?;
         if let [out] = out
-            && let Some(result) = self.scalar_row(program, source)
+            && let Some(result) = self.scalar_row(source)
         {
             *out = result;
             return Some(());
@@ -65,9 +65,10 @@ impl<E: Number> Executable<E> {
 
 impl<E: Number> Executable<E> {
     /// The log-likelihood of a single row, if it is certified.
-    fn scalar_row(&self, program: &ScalarProgram, source: Source<'_>) -> Option<E> {
+    fn scalar_row(&self, source: Source<'_>) -> Option<E> {
         let scalar = self.scalar();
-        let code = scalar.own.get(Form::Observed, self.plan(), self.quantities())?;
+        let program = program(self.plan(), Form::Row)?;
+        let code = scalar.own.get(Form::Row, self.plan(), self.quantities())?;
         let free = scalar.rows.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut buffers = free.unwrap_or_default();
         let result = E::scalar_row(self.level(), (program, code), source, &mut buffers);

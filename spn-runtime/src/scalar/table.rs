@@ -15,25 +15,29 @@ pub(super) struct Layout {
     pub(super) entries: usize,
     /// Whether a lookup of sixteen entries will do.
     pub(super) is_lookup: bool,
+    /// Whether the code after those of the states is that of a missing value.
+    has_missing: bool,
 }
 
 impl Layout {
-    /// The layout of a table. For observed rows codes are bit fields; else the code of a missing
-    /// value follows those of the states.
+    /// The layout of a table. For observed rows codes are bit fields; else, and where there are too
+    /// many for a lookup, the code of a missing value follows those of the states.
     pub(super) fn new(program: &ScalarProgram, table: &StateTable, form: Form) -> Self {
         let variables = table.variables.iter().map(|v| program.states[*v as usize]);
         let bits: u32 = variables.clone().map(|variable| variable.bits()).sum();
         let is_lookup = form == Form::Observed && bits <= StateTable::BITS;
+        let has_missing = form != Form::Row && !is_lookup;
         let mut stride = 1;
         let digits = variables
             .map(|variable| {
-                let codes = if is_lookup { 1 << variable.bits() } else { variable.states + 1 };
+                let codes = if has_missing { variable.states + 1 } else { 1 << variable.bits() };
                 let digit = (codes, stride);
                 stride *= codes;
                 digit
             })
             .collect();
-        Self { digits, entries: if is_lookup { 16 } else { stride as usize }, is_lookup }
+        let entries = if is_lookup { 16 } else { stride as usize };
+        Self { digits, entries, is_lookup, has_missing }
     }
 }
 
@@ -56,7 +60,7 @@ pub(super) fn evaluate<Q: Element>(
                 let (codes, stride) = layout.digits[variable as usize];
                 let known = program.states[table.variables[variable as usize] as usize].states;
                 let value = |code: u32| match probabilities {
-                    _ if !layout.is_lookup && code == known => 1.0,
+                    _ if layout.has_missing && code == known => 1.0,
                     _ if code >= states => 0.0,
                     Some(slice) => read(slice, code as usize),
                     None => f64::from(u8::from(code == 0)),

@@ -24,6 +24,8 @@ pub(crate) enum Form {
     Observed,
     /// Values may be missing.
     General,
+    /// As observed, one row at a time.
+    Row,
 }
 
 /// What became of a row.
@@ -150,7 +152,7 @@ impl<E: Element> Block<E> {
     ) -> Status {
         match form {
             Form::General => self.load_general(program, sample, row, mask),
-            Form::Observed => {
+            Form::Observed | Form::Row => {
                 let masked = mask.is_some_and(|mask| mask.contains(&false));
                 let fits = !masked && self.load_observed(program, sample, row);
                 if fits {

@@ -11,7 +11,13 @@ const PLACE: Place = Place::Scalar;
 impl Verifier<'_> {
     /// Everything that the scalar program names exists.
     pub(super) fn scalar(&self) -> Result<(), PlanError> {
-        let Some(program) = &self.plan.scalar else { return Ok(()) };
+        for program in [&self.plan.scalar, &self.plan.scalar_row].into_iter().flatten() {
+            self.scalar_program(program)?;
+        }
+        Ok(())
+    }
+
+    fn scalar_program(&self, program: &ScalarProgram) -> Result<(), PlanError> {
         let variables = self.plan.variables as usize;
         for state in &program.states {
             PLACE.exists("variable", state.variable.0, variables)?;
@@ -49,7 +55,7 @@ impl Verifier<'_> {
             PLACE.exists("state variable", variable, program.states.len())?;
             bits += program.states[variable as usize].bits();
         }
-        if bits > StateTable::BITS && table.variables.len() > 1 {
+        if bits > StateTable::ROW_BITS && table.variables.len() > 1 {
             return Err(PLACE.wrong("a table over several variables has too many states"));
         }
         let mut depth = 0_u32;

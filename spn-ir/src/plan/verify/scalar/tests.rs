@@ -56,7 +56,7 @@ fn contradictions_are_found() {
         |p| p.states[0].states = 2,
         |p| p.values[1] = VariableId(3),
         |p| p.tables[0].variables = smallvec![1],
-        |p| p.tables[0].variables = smallvec![0; 3],
+        |p| p.tables[0].variables = smallvec![0; 5],
         |p| p.tables[0].variables = smallvec![],
         |p| p.tables[0].expression.truncate(4),
         |p| p.tables[0].expression[2] = TableNode::Product(3),
