@@ -9,7 +9,7 @@ const MAGIC: &[u8; 4] = b"SPNB";
 
 /// Version of the format; a reader knows exactly one. It rises with every change of the layout,
 /// also of the fields of [`Plan`](crate::plan::Plan), which a plan's structure lists in order.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// Flag: arrays hold `f32` instead of `f64`.
 const SINGLE: u32 = 1;

@@ -30,13 +30,21 @@ impl Span {
         &list[self.start as usize..self.end as usize]
     }
 
+    pub(super) fn start(self) -> u32 {
+        self.start
+    }
+
+    pub(super) fn range(self) -> std::ops::Range<u32> {
+        self.start..self.end
+    }
+
     #[inline(always)]
     pub(super) fn is_empty(self) -> bool {
         self.start == self.end
     }
 
     /// What was added to a list since it had `start` entries.
-    fn since<T>(start: usize, list: &[T]) -> Self {
+    pub(super) fn since<T>(start: usize, list: &[T]) -> Self {
         Self { start: start as u32, end: list.len() as u32 }
     }
 }

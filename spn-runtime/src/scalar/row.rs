@@ -31,6 +31,11 @@ pub(super) struct RowCode<E> {
     largest: Vec<u8>,
     /// Bytes of a state: the tables, filled up to whole groups.
     stride: usize,
+    /// Where the numbers of each table begin.
+    starts: Vec<u32>,
+    /// The terms of each operation.
+    parts: Vec<Part<E>>,
+    operations: Vec<Span>,
     /// Normals of all exponentials.
     locations: Vec<E>,
     inverses: Vec<E>,
@@ -42,11 +47,35 @@ pub(super) struct RowCode<E> {
     neighbours: Vec<bool>,
 }
 
+/// A part of a product: two registers and two entries of tables, always, so that there is nothing to
+/// decide. Where there are fewer, 1 takes their place.
+#[derive(Clone, Copy, Debug)]
+struct Part<E> {
+    registers: [u32; 2],
+    factors: [u32; 2],
+    last: Last<E>,
+}
+
+/// What follows a part of a product.
+#[derive(Clone, Copy, Debug)]
+enum Last<E> {
+    /// More of the product.
+    More,
+    /// Nothing: the product goes to the sum.
+    Nothing,
+    /// A weight.
+    Weight(E),
+    /// An exponential, by its index.
+    Exponential(u32),
+}
+
 /// Buffers for one row.
 #[derive(Debug, Default)]
 pub(crate) struct Buffers<E> {
     codes: Vec<u8>,
     indices: Vec<u8>,
+    /// The chosen entry of each table.
+    factors: Vec<E>,
     numbers: Vec<E>,
     /// The numbers that one exponential reads.
     chosen: Vec<E>,
@@ -78,17 +107,64 @@ impl<E: Element> RowCode<E> {
                 }
             }
         }
+        row.starts = code.gathers.iter().map(|gather| gather.entries.start()).collect();
+        for operation in &code.operations {
+            let start = row.parts.len();
+            for term in operation.terms.of(&code.terms) {
+                row.add_term(code, term);
+            }
+            row.operations.push(Span::since(start, &row.parts));
+        }
         for mixed in &code.mixed {
             let normals = mixed.normals.of(&code.normals);
-            row.normals.push(mixed.normals);
+            let start = row.values.len();
             row.constants.push(mixed.constant);
             row.locations.extend(normals.iter().map(|leaf| leaf.location));
             row.inverses.extend(normals.iter().map(|leaf| leaf.inverse));
             row.values.extend(normals.iter().map(|leaf| leaf.value));
             let pairs = normals.windows(2);
             row.neighbours.push(pairs.into_iter().all(|w| w[0].value + 1 == w[1].value));
+            // Whole registers: what is behind the last normal is multiplied by 0.
+            let end = row.values.len().next_multiple_of(MAX_LANES);
+            row.locations.resize(end, E::ZERO);
+            row.inverses.resize(end, E::ZERO);
+            row.values.resize(end, 0);
+            row.normals.push(Span::since(start, &row.values));
         }
         Some(row)
+    }
+
+    /// Adds a term in parts, all registers before the first table: the order of the bounds.
+    fn add_term(&mut self, code: &Code<E>, term: &Term<E>) {
+        let ones = (code.register_count as u32, code.gathers.len() as u32);
+        let (mut factors, mut last) = (0..0, Last::Nothing);
+        match term.rest {
+            Rest::Nothing => {}
+            Rest::Weight(weight) => last = Last::Weight(weight),
+            Rest::Mixed(index) => {
+                let mixed = &code.mixed[index as usize];
+                factors = mixed.gathers.range();
+                if mixed.exponential {
+                    last = Last::Exponential(index);
+                } else if mixed.constant != E::ONE {
+                    last = Last::Weight(mixed.constant);
+                }
+            }
+        }
+        let mut registers = term.registers.of(&code.registers).iter().copied();
+        loop {
+            let pair = [registers.next(), registers.next()].map(|one| one.unwrap_or(ones.0));
+            let mut own = [ones.1; 2];
+            if registers.len() == 0 {
+                own = [factors.next(), factors.next()].map(|one| one.unwrap_or(ones.1));
+            }
+            let done = registers.len() == 0 && factors.is_empty();
+            let last = if done { last } else { Last::More };
+            self.parts.push(Part { registers: pair, factors: own, last });
+            if done {
+                return;
+            }
+        }
     }
 }
 
@@ -110,10 +186,16 @@ pub(crate) fn row<I: Isa, E: Element>(
         return E::NAN;
     }
     indices::<I, E>(isa, extra, buffers);
+    // All entries first: none of these loads waits for another one.
+    buffers.factors.resize(extra.starts.len() + 1, E::ONE);
+    let places = extra.starts.iter().zip(&buffers.indices);
+    for (factor, (&start, &index)) in buffers.factors.iter_mut().zip(places) {
+        *factor = code.gather_tables[start as usize + index as usize];
+    }
     exponentials(isa, extra, buffers);
-    buffers.registers.resize(code.register_count, E::ZERO);
-    for operation in &code.operations {
-        run(code, operation, buffers);
+    buffers.registers.resize(code.register_count + 1, E::ONE);
+    for (operation, parts) in code.operations.iter().zip(&extra.operations) {
+        run(code, operation, parts.of(&extra.parts), buffers);
     }
     logarithm(isa, code, buffers.registers[code.root as usize])
 }
@@ -147,6 +229,8 @@ fn load<C: Cell, E: Element>(
         fits &= !number.is_nan();
         buffers.numbers.push(number);
     }
+    // Whole registers may be read from any number on.
+    buffers.numbers.resize(program.values.len() + MAX_LANES, E::ZERO);
     fits
 }
 
@@ -159,7 +243,7 @@ fn indices<I: Isa, E: Element>(isa: I, extra: &RowCode<E>, buffers: &mut Buffers
         let mut merged = LanesOf::<I, E>::load_codes(isa, &[0; GROUP]);
         for (&code, &first) in buffers.codes.iter().zip(&extra.first) {
             let start = (first as usize + code as usize) * extra.stride + group * count;
-            let bits = LanesOf::<I, E>::load_codes(isa, &extra.bits[start..start + count]);
+            let bits = LanesOf::<I, E>::load_codes(isa, &extra.bits[start..]);
             merged = LanesOf::<I, E>::merge_codes(merged, bits);
         }
         LanesOf::<I, E>::store_codes(merged, indices);
@@ -179,9 +263,7 @@ fn exponentials<I: Isa, E: Element>(isa: I, extra: &RowCode<E>, buffers: &mut Bu
         let values = span.of(&extra.values);
         let x = match values.first() {
             None => &[],
-            Some(&first) if extra.neighbours[index] => {
-                &numbers[first as usize..first as usize + values.len()]
-            }
+            Some(&first) if extra.neighbours[index] => &numbers[first as usize..],
             Some(_) => {
                 chosen.clear();
                 chosen.extend(values.iter().map(|value| numbers[*value as usize]));
@@ -189,13 +271,12 @@ fn exponentials<I: Isa, E: Element>(isa: I, extra: &RowCode<E>, buffers: &mut Bu
             }
         };
         let mut sum = LanesOf::<I, E>::splat(isa, E::ZERO);
-        let parameters =
-            span.of(&extra.locations).chunks(lanes).zip(span.of(&extra.inverses).chunks(lanes));
-        for (x, (location, inverse)) in x.chunks(lanes).zip(parameters) {
-            // Lanes behind the last number are 0.
-            let x = LanesOf::<I, E>::load_partial(isa, x);
-            let location = LanesOf::<I, E>::load_partial(isa, location);
-            let z = x.sub(location).mul(LanesOf::<I, E>::load_partial(isa, inverse));
+        let (locations, inverses) = (span.of(&extra.locations), span.of(&extra.inverses));
+        let parameters = locations.chunks_exact(lanes).zip(inverses.chunks_exact(lanes));
+        for (x, (location, inverse)) in x.chunks_exact(lanes).zip(parameters) {
+            let x = LanesOf::<I, E>::load(isa, x);
+            let z = x.sub(LanesOf::<I, E>::load(isa, location));
+            let z = z.mul(LanesOf::<I, E>::load(isa, inverse));
             sum = z.mul_add(z, sum);
         }
         exponentials[index] = extra.constants[index] - sum.reduce_add();
@@ -206,7 +287,12 @@ fn exponentials<I: Isa, E: Element>(isa: I, extra: &RowCode<E>, buffers: &mut Bu
 }
 
 #[inline(always)]
-fn run<E: Element>(code: &Code<E>, operation: &Operation, buffers: &mut Buffers<E>) {
+fn run<E: Element>(
+    code: &Code<E>,
+    operation: &Operation,
+    parts: &[Part<E>],
+    buffers: &mut Buffers<E>,
+) {
     let outputs = operation.outputs.of(&code.outputs);
     let registers = operation.plain.of(&code.plain);
     let weights = operation.weights.of(&code.plain_weights);
@@ -215,8 +301,21 @@ fn run<E: Element>(code: &Code<E>, operation: &Operation, buffers: &mut Buffers<
         for (&register, &weight) in registers.iter().zip(weights) {
             sum += buffers.registers[register as usize] * weight;
         }
-        for term in operation.terms.of(&code.terms) {
-            sum += product(code, term, buffers);
+        let mut product = E::ONE;
+        for part in parts {
+            for register in part.registers {
+                product = product * buffers.registers[register as usize];
+            }
+            for factor in part.factors {
+                product = product * buffers.factors[factor as usize];
+            }
+            match part.last {
+                Last::More => continue,
+                Last::Nothing => sum += product,
+                Last::Weight(weight) => sum += product * weight,
+                Last::Exponential(index) => sum += product * buffers.exponentials[index as usize],
+            }
+            product = E::ONE;
         }
         buffers.registers[output as usize] = sum;
         return;
@@ -229,28 +328,6 @@ fn run<E: Element>(code: &Code<E>, operation: &Operation, buffers: &mut Buffers<
         }
         // Only the last output may be one of the registers that are read.
         buffers.registers[output as usize] = sum;
-    }
-}
-
-#[inline(always)]
-fn product<E: Element>(code: &Code<E>, term: &Term<E>, buffers: &Buffers<E>) -> E {
-    // In the order that the bounds are for.
-    let mut product = E::ONE;
-    for &register in term.registers.of(&code.registers) {
-        product = product * buffers.registers[register as usize];
-    }
-    match term.rest {
-        Rest::Nothing => product,
-        Rest::Weight(weight) => product * weight,
-        Rest::Mixed(index) => {
-            let mixed = &code.mixed[index as usize];
-            let gathers = mixed.gathers.of(&code.gathers).iter();
-            for (gather, &index) in gathers.zip(mixed.gathers.of(&buffers.indices)) {
-                product = product * gather.entries.of(&code.gather_tables)[index as usize];
-            }
-            let exponential = mixed.exponential;
-            product * if exponential { buffers.exponentials[index as usize] } else { mixed.constant }
-        }
     }
 }
 
