@@ -11,6 +11,7 @@
 //! | [`order`] | steps | the order in which their instances run |
 //! | [`memory`] | steps, order | where every value lives, for inference and for training |
 //! | [`reverse`] | steps | the reverse pass |
+//! | [`scalar`] | circuit | a second way to log-likelihoods, where every block has one unit |
 //!
 //! The compiler evaluates parameters to check them, but never a network on data; it uses no
 //! threads, and the same circuit and options give the same plan, byte for byte.
@@ -24,6 +25,7 @@ mod options;
 pub mod order;
 pub mod pipeline;
 pub mod reverse;
+pub mod scalar;
 pub mod schedule;
 pub mod simplify;
 

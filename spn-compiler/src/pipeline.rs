@@ -1,11 +1,11 @@
 //! The pipeline, top to bottom.
 
-use spn_ir::plan::{Plan, Root};
+use spn_ir::plan::{Plan, Root, StateTable};
 use spn_ir::{Circuit, NodeId, NodeKind, Parameters};
 
 use crate::fuse::{self, Fused};
 use crate::simplify;
-use crate::{CompileError, Options, check, memory, numbers, order, reverse, schedule};
+use crate::{CompileError, Options, check, memory, numbers, order, reverse, scalar, schedule};
 
 /// Everything between the circuit and the plan, for those who want to look at it.
 #[derive(Clone, Debug)]
@@ -71,6 +71,11 @@ fn run(circuit: &Circuit, options: &Options) -> Result<(Fused, Plan), CompileErr
     let remarks = validate(circuit, options)?;
     // Fewer nodes for every later pass; the function stays the same.
     let simplified = simplify::run(circuit, options);
+    // Circuits of scalars get a faster way to log-likelihoods beside the steps.
+    let scalar = scalar::run(&simplified.circuit, StateTable::BITS);
+    let has_tables = scalar.as_ref().is_some_and(|program| !program.tables.is_empty());
+    let scalar_row =
+        if has_tables { scalar::run(&simplified.circuit, StateTable::ROW_BITS) } else { None };
     // Products move into the sums that read them, before shapes are compared.
     let fused = fuse::run(simplified);
     // Isomorphic operations share a step; from here on there are slots instead of nodes.
@@ -102,6 +107,8 @@ fn run(circuit: &Circuit, options: &Options) -> Result<(Fused, Plan), CompileErr
         inference,
         training,
         remarks,
+        scalar,
+        scalar_row,
     };
     Ok((fused, plan))
 }

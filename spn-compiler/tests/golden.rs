@@ -30,6 +30,7 @@ fn run(command: &str, circuit: &str) -> Result<String, String> {
         "order" => ordered_text(&circuit, &options, &small),
         "memory" => Ok(plan()?.memory_text()),
         "plan" => Ok(plan()?.to_string()),
+        "scalar" => Ok(plan()?.scalar_text()),
         "reverse" => Ok(plan()?.reverse_text()),
         other => Err(format!("unknown stage `{other}`")),
     }

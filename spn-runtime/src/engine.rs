@@ -7,9 +7,8 @@ pub(crate) mod scaled;
 
 use std::ops::Range;
 
-use spn_ir::plan::{Plan, Step};
+use spn_ir::plan::{Plan, ScalarProgram, Step};
 
-use crate::Statistics;
 use crate::constants::Constants;
 use crate::counting::{Rule, Selecting};
 use crate::kernels::dropout::{self, Dropping};
@@ -21,8 +20,11 @@ use crate::kernels::scaled::root::Needed;
 use crate::kernels::selection::{self, Selection};
 use crate::kernels::sum_product::{self, Block, Reverse, Scratch};
 use crate::kernels::{Place, product};
+use crate::reruns::{RerunCounter, Reruns};
+use crate::scalar::{self, Code, Form, RowBuffers, Source, Tile};
 use crate::simd::{Element, Isa, Level, dispatch};
 use crate::workspace::{Purpose, Workspace, slot_rows};
+use crate::{Rows, Statistics};
 
 /// What a tile is run with.
 #[derive(Clone, Copy)]
@@ -34,6 +36,8 @@ pub(crate) struct Engine<'a, E> {
     pub(crate) purpose: Purpose,
     /// What a tile in scaled arithmetic must be certain of; `None` keeps to log space.
     pub(crate) scaled: Option<Needed>,
+    /// Where rows that run again are counted.
+    pub(crate) reruns: &'a RerunCounter,
 }
 
 /// What is collected for each quantity.
@@ -98,12 +102,29 @@ pub(crate) trait Entrances: Element {
         workspace: &mut Workspace<Self>,
         wanted: Wanted<'_, Self>,
     );
+    /// Rows of this type among those of all types.
+    fn source(rows: Rows<'_, Self>) -> Source<'_>;
+    /// [`scalar::evaluate_tile`] with the instructions of `level`.
+    fn scalar(
+        level: Level,
+        code: (&ScalarProgram, &Code<Self>),
+        rows: (Source<'_>, &[u32]),
+        form: Form,
+        tile: &mut Tile<Self>,
+    );
+    /// [`scalar::evaluate_row`] with the instructions of `level`.
+    fn scalar_row(
+        level: Level,
+        code: (&ScalarProgram, &Code<Self>),
+        rows: Source<'_>,
+        buffers: &mut RowBuffers<Self>,
+    ) -> Self;
     /// [`root::posteriors`] with the instructions of `level`.
     fn posteriors(level: Level, uses: &[Self], joints: &[Self], total: &[Self], seeds: &mut [Self]);
 }
 
 macro_rules! entrances {
-    ($real:ty) => {
+    ($real:ty as $source:ident) => {
         impl Entrances for $real {
             fn forward(
                 engine: &Engine<'_, Self>,
@@ -124,6 +145,29 @@ macro_rules! entrances {
                 dispatch!(level, isa => engine.reverse(isa, rows, workspace, wanted));
             }
 
+            fn source(rows: Rows<'_, Self>) -> Source<'_> {
+                Source::$source(rows)
+            }
+
+            fn scalar(
+                level: Level,
+                code: (&ScalarProgram, &Code<Self>),
+                rows: (Source<'_>, &[u32]),
+                form: Form,
+                tile: &mut Tile<Self>,
+            ) {
+                dispatch!(level, isa => scalar::evaluate_tile(isa, code, rows, form, tile));
+            }
+
+            fn scalar_row(
+                level: Level,
+                code: (&ScalarProgram, &Code<Self>),
+                rows: Source<'_>,
+                buffers: &mut RowBuffers<Self>,
+            ) -> Self {
+                dispatch!(level, isa => scalar::evaluate_row(isa, code, rows, buffers))
+            }
+
             fn posteriors(
                 level: Level,
                 uses: &[Self],
@@ -137,8 +181,8 @@ macro_rules! entrances {
     };
 }
 
-entrances!(f32);
-entrances!(f64);
+entrances!(f32 as Single);
+entrances!(f64 as Double);
 
 impl<'a, E: Element> Engine<'a, E> {
     fn place(&self, tile: usize) -> Place<'a> {
@@ -168,6 +212,8 @@ impl<'a, E: Element> Engine<'a, E> {
         }
         if scaled.is_some() {
             workspace.keep_results();
+            let logarithmic = rows.count as u64;
+            self.reruns.add(Reruns { logarithmic, ..Reruns::default() });
         }
         self.forward_log(isa, rows, workspace);
         if scaled.is_some() {

@@ -13,6 +13,8 @@ use crate::engine::{Engine, Entrances};
 use crate::kernels::dropout::Dropping;
 use crate::kernels::input::TileRows;
 use crate::kernels::scaled::root::Needed;
+use crate::reruns::{RerunCounter, Reruns};
+use crate::scalar::Scalar;
 use crate::simd::{Element, Level, Real};
 use crate::tiles::{Tiles, tile_rows};
 use crate::workspace::{Purpose, Workspace};
@@ -52,6 +54,8 @@ pub struct Executable<E> {
     tiles: Tiles,
     pool: Option<ThreadPool>,
     workspaces: Mutex<Vec<Workspace<E>>>,
+    scalar: Scalar<E>,
+    reruns: RerunCounter,
 }
 
 impl<E: Number> Executable<E> {
@@ -89,7 +93,8 @@ impl<E: Number> Executable<E> {
         let constants = Constants::new(&plan, &parameters, options.level);
         let workspaces = Mutex::new(Vec::new());
         let (tiles, level) = (Tiles::new::<E>(&plan), options.level);
-        Ok(Self { plan, parameters, constants, level, tiles, pool, workspaces })
+        let (scalar, reruns) = (Scalar::new(), RerunCounter::default());
+        Ok(Self { plan, parameters, constants, level, tiles, pool, workspaces, scalar, reruns })
     }
 
     /// The plan.
@@ -150,12 +155,30 @@ impl<E: Number> Executable<E> {
     /// Changes parameter values, then recomputes what kernels read.
     pub fn update(&mut self, change: impl FnOnce(&mut [Vec<E>])) {
         change(&mut self.parameters);
+        self.scalar.forget();
         let (plan, parameters, level) = (&self.plan, &self.parameters, self.level);
         let constants = &mut self.constants;
         match &self.pool {
             Some(pool) => pool.install(|| constants.refresh(plan, parameters, level)),
             None => constants.refresh(plan, parameters, level),
         }
+    }
+
+    /// How many rows were computed again since this executable was made, because a result in linear
+    /// arithmetic could not be certified.
+    #[must_use]
+    pub fn reruns(&self) -> Reruns {
+        self.reruns.total()
+    }
+
+    /// Where rows that are computed again are counted.
+    pub(crate) fn rerun_counter(&self) -> &RerunCounter {
+        &self.reruns
+    }
+
+    /// What scalar programs need.
+    pub(crate) fn scalar(&self) -> &Scalar<E> {
+        &self.scalar
     }
 
     /// Linear values of every quantity.
@@ -185,7 +208,8 @@ impl<E: Number> Executable<E> {
         scaled: Option<Needed>,
     ) -> Engine<'a, E> {
         let (plan, constants) = (&self.plan, &self.constants);
-        Engine { plan, constants, statistics, dropping, purpose, scaled }
+        let reruns = &self.reruns;
+        Engine { plan, constants, statistics, dropping, purpose, scaled, reruns }
     }
 
     /// Calls `run` with a workspace that no other call uses at the same time.

@@ -13,7 +13,9 @@ mod kernels;
 pub mod learn;
 mod matrices;
 mod query;
+mod reruns;
 mod rows;
+mod scalar;
 pub mod simd;
 mod tiles;
 mod workspace;
@@ -26,4 +28,5 @@ pub use query::{
     Completion, CompletionOptions, CompletionRule, CountOptions, Counts, FlowOptions, Gradient,
     GradientOptions, QuantityCounts,
 };
-pub use rows::{Rows, Statistics};
+pub use reruns::Reruns;
+pub use rows::{Rows, StateRows, Statistics};

@@ -106,6 +106,64 @@ impl<'a, E: Copy> Rows<'a, E> {
     }
 }
 
+/// A batch of rows of states, one byte for each variable, row-major, borrowed from the caller.
+///
+/// For networks whose leaves are all discrete; others see the states as numbers.
+#[derive(Clone, Copy, Debug)]
+pub struct StateRows<'a> {
+    states: &'a [u8],
+    columns: usize,
+}
+
+impl<'a> StateRows<'a> {
+    /// The byte that stands for a missing value.
+    pub const MISSING: u8 = u8::MAX;
+
+    /// Rows of `columns` states that stand one after the other.
+    ///
+    /// # Errors
+    /// If the bytes are no whole number of rows.
+    pub fn new(states: &'a [u8], columns: usize) -> Result<Self, RunError> {
+        if columns == 0 || !states.len().is_multiple_of(columns) {
+            let found = states.len();
+            let expected = found / columns.max(1) * columns;
+            return Err(RunError::WrongLength { what: "the batch", found, expected });
+        }
+        Ok(Self { states, columns })
+    }
+
+    /// How many rows there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.states.len() / self.columns
+    }
+
+    /// Whether there is no row.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.states.is_empty()
+    }
+
+    /// How many states a row has.
+    #[must_use]
+    pub fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// The states of one row.
+    #[must_use]
+    pub fn row(&self, index: usize) -> &'a [u8] {
+        &self.states[index * self.columns..(index + 1) * self.columns]
+    }
+
+    pub(crate) fn check_columns(&self, expected: usize) -> Result<(), RunError> {
+        if self.columns == expected || self.is_empty() {
+            return Ok(());
+        }
+        Err(RunError::WrongColumns { found: self.columns, expected })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,6 +3,7 @@
 use spn_ir::plan::{Plan, Step};
 
 use crate::engine::scaled::most_terms;
+use crate::scalar::Buffers;
 use crate::simd::Element;
 
 /// The widest tile: how many samples run through the plan together.
@@ -14,6 +15,8 @@ pub(crate) const TILE_STEP: usize = 16;
 /// The buffers of one thread. Rows are `tile` samples long.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Workspace<E> {
+    /// Buffers of scalar programs.
+    pub(crate) scalar: Buffers<E>,
     /// Normalised inputs, one row for each variable; NaN is missing.
     pub(crate) inputs: Vec<E>,
     /// Mean of each sample, for inputs that are normalised sample-wise.

@@ -33,6 +33,9 @@ impl fmt::Display for Plan {
             writeln!(f, "  {index}: {}", self.step_text(step))?;
         }
         writeln!(f, "  root: {}", self.root_text())?;
+        if let Some(program) = &self.scalar {
+            writeln!(f, "  scalar: {}", program.summary())?;
+        }
         if !self.outputs.is_empty() {
             writeln!(f, "  outputs: {}", slot_names(&self.outputs))?;
         }
@@ -182,7 +185,7 @@ impl Plan {
     }
 
     /// The name of the slice's (first) parameter, with the formula unless it is direct.
-    fn slice_text(&self, slice: Slice) -> String {
+    pub(super) fn slice_text(&self, slice: Slice) -> String {
         let name = |id: ParameterId| self.parameters.get(id).name.as_str();
         match self.quantities[slice.quantity.index()].formula {
             Formula::Direct(p) => name(p).to_owned(),

@@ -11,10 +11,14 @@ mod display;
 mod memory_text;
 mod numbers;
 mod order;
+mod scalar;
 mod verify;
 
 pub use numbers::Numbers;
 pub use order::Run;
+pub use scalar::{
+    ScalarDensity, ScalarOperation, ScalarProgram, ScalarTerm, StateTable, StateVariable, TableNode,
+};
 #[cfg(test)]
 pub(crate) use verify::tests::sample as sample_plan;
 pub use verify::{Place, PlanError};
@@ -73,6 +77,10 @@ pub struct Plan {
     pub training: Memory,
     /// Remarks a reader should see, for instance that an invalid circuit was compiled on request.
     pub remarks: Vec<String>,
+    /// Another way to log-likelihoods, for circuits of blocks with one unit.
+    pub scalar: Option<ScalarProgram>,
+    /// The same with larger tables, for one row at a time; as [`Self::scalar`] if there is none.
+    pub scalar_row: Option<ScalarProgram>,
 }
 
 /// Positions of slots in an arena, in rows.

@@ -39,7 +39,10 @@ macro_rules! lanes {
         impl Lanes for $name {
             type Isa = Baseline;
             type Elem = $real;
+            type Codes = $bits;
+            type Table = [$real; 16];
             const N: usize = $n;
+            const CODES: usize = 16;
 
             #[inline(always)]
             fn splat(_: Baseline, value: $real) -> Self {
@@ -143,6 +146,45 @@ macro_rules! lanes {
             #[inline(always)]
             fn reduce_max(self) -> $real {
                 self.0.to_array().into_iter().fold($real::NEG_INFINITY, $real::max)
+            }
+
+            #[inline(always)]
+            fn load_codes(_: Baseline, source: &[u8]) -> $bits {
+                match source.first_chunk::<16>() {
+                    Some(chunk) => bytemuck::pod_read_unaligned(chunk),
+                    None => panic!("a load of codes needs 16 bytes, not {}", source.len()),
+                }
+            }
+            #[inline(always)]
+            fn store_codes(codes: $bits, target: &mut [u8]) {
+                let length = target.len();
+                match target.first_chunk_mut::<16>() {
+                    Some(chunk) => chunk.copy_from_slice(bytemuck::bytes_of(&codes)),
+                    None => panic!("a store of codes needs 16 bytes, not {length}"),
+                }
+            }
+            #[inline(always)]
+            fn merge_codes(first: $bits, second: $bits) -> $bits {
+                first | second
+            }
+            #[inline(always)]
+            fn push_codes(codes: $bits, lower: $bits) -> $bits {
+                (codes + codes) | lower
+            }
+            #[inline(always)]
+            fn next_codes(codes: $bits) -> $bits {
+                codes >> 8_u32
+            }
+            #[inline(always)]
+            fn table(_: Baseline, source: &[$real]) -> [$real; 16] {
+                match source.first_chunk::<16>() {
+                    Some(chunk) => *chunk,
+                    None => panic!("a table needs 16 numbers, not {}", source.len()),
+                }
+            }
+            #[inline(always)]
+            fn lookup(codes: $bits, table: [$real; 16]) -> Self {
+                Self($wide::new(codes.to_array().map(|code| table[(code & 15) as usize])))
             }
         }
     };

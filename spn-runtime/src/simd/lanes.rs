@@ -153,8 +153,14 @@ pub trait Lanes: Copy + Send + Sync {
     type Isa: Isa;
     /// The number in a lane.
     type Elem: Real;
+    /// A register of small codes, a byte for each byte of a register of numbers.
+    type Codes: Copy;
+    /// Sixteen numbers ready for [`Self::lookup`].
+    type Table: Copy;
     /// How many lanes there are; at most [`MAX_LANES`].
     const N: usize;
+    /// How many codes a register holds: lanes times bytes of a number.
+    const CODES: usize;
 
     /// The same number in every lane.
     fn splat(isa: Self::Isa, value: Self::Elem) -> Self;
@@ -204,4 +210,21 @@ pub trait Lanes: Copy + Send + Sync {
     fn reduce_add(self) -> Self::Elem;
     /// The largest of all lanes; arbitrary if one is NaN.
     fn reduce_max(self) -> Self::Elem;
+
+    /// The first `CODES` bytes of `source`; panics if there are fewer.
+    fn load_codes(isa: Self::Isa, source: &[u8]) -> Self::Codes;
+    /// Writes the first `CODES` bytes of `target`; panics if there are fewer.
+    fn store_codes(codes: Self::Codes, target: &mut [u8]);
+    /// The bits of both.
+    fn merge_codes(first: Self::Codes, second: Self::Codes) -> Self::Codes;
+    /// `2 · codes + lower`, where `lower` has only bits that twice `codes` has not. A code that
+    /// becomes larger than a byte disturbs the next one.
+    fn push_codes(codes: Self::Codes, lower: Self::Codes) -> Self::Codes;
+    /// The next code of each lane comes first, so that [`Self::lookup`] sees it.
+    fn next_codes(codes: Self::Codes) -> Self::Codes;
+    /// The first sixteen numbers of `source`; panics if there are fewer.
+    fn table(isa: Self::Isa, source: &[Self::Elem]) -> Self::Table;
+    /// In each lane the number that the lower four bits of the lane's first code choose: lane `l`
+    /// has the codes from `l · CODES / N` on.
+    fn lookup(codes: Self::Codes, table: Self::Table) -> Self;
 }

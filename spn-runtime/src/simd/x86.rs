@@ -71,6 +71,14 @@ token!(
     enable "avx512f,avx512vl,avx512bw,avx512dq,avx2,fma"
 );
 
+/// A register of codes; like a lane value, made from a token only.
+#[derive(Clone, Copy, Debug)]
+pub struct Codes<R>(R);
+
+/// Registers with a table; like a lane value, made from a token only.
+#[derive(Clone, Copy, Debug)]
+pub struct Table<R>(R);
+
 /// Declares a lane type; the operations that are alike in all instruction sets are written
 /// here, those that differ come in as `$rest`.
 macro_rules! lanes {
@@ -82,6 +90,8 @@ macro_rules! lanes {
         memory [$load:ident $store:ident],
         integers [$to_bits:ident $from_bits:ident $set_bits:ident $add_bits:ident
             $and:ident $or:ident $left:ident $right:ident],
+        codes [$codes:ident x $code_count:literal, $load_codes:ident $store_codes:ident
+            of $table:ty],
         rest { $($rest:item)* }
     ) => {
         $(#[$doc])*
@@ -91,7 +101,10 @@ macro_rules! lanes {
         impl Lanes for $name {
             type Isa = $isa;
             type Elem = $real;
+            type Codes = Codes<$codes>;
+            type Table = Table<$table>;
             const N: usize = $n;
+            const CODES: usize = $code_count;
 
             #[inline(always)]
             fn splat(_: $isa, value: $real) -> Self {
@@ -165,6 +178,40 @@ macro_rules! lanes {
                     (Self(mantissa), Self(exponent))
                 })
             }
+
+            #[inline(always)]
+            fn load_codes(_: $isa, source: &[u8]) -> Self::Codes {
+                match source.first_chunk::<$code_count>() {
+                    // SAFETY: the token proves the features; the chunk has as many bytes as the
+                    // register, and the load needs no alignment.
+                    Some(chunk) => Codes(unsafe { $load_codes(chunk.as_ptr().cast()) }),
+                    None => panic!(
+                        "a load of codes needs {} bytes, not {}", $code_count, source.len()
+                    ),
+                }
+            }
+            #[inline(always)]
+            fn store_codes(codes: Self::Codes, target: &mut [u8]) {
+                let length = target.len();
+                match target.first_chunk_mut::<$code_count>() {
+                    // SAFETY: `codes` proves the features; the chunk has as many bytes as the
+                    // register, and the store needs no alignment.
+                    Some(chunk) => unsafe { $store_codes(chunk.as_mut_ptr().cast(), codes.0) },
+                    None => panic!("a store of codes needs {} bytes, not {length}", $code_count),
+                }
+            }
+            #[inline(always)]
+            fn merge_codes(first: Self::Codes, second: Self::Codes) -> Self::Codes {
+                Codes(register!($or(first.0, second.0)))
+            }
+            #[inline(always)]
+            fn push_codes(codes: Self::Codes, lower: Self::Codes) -> Self::Codes {
+                Codes(register!($or($add_bits(codes.0, codes.0), lower.0)))
+            }
+            #[inline(always)]
+            fn next_codes(codes: Self::Codes) -> Self::Codes {
+                Codes(register!($right::<8>(codes.0)))
+            }
             $($rest)*
         }
     };
@@ -175,7 +222,8 @@ macro_rules! lanes_avx2 {
     (
         $(#[$doc:meta])* $name:ident: $real:ident x $n:literal in $register:ident,
         bits $signed:ident, mantissa $mantissa:literal,
-        arithmetic $arithmetic:tt, memory $memory:tt, integers $integers:tt,
+        arithmetic $arithmetic:tt, memory $memory:tt, integers $integers:tt, codes $codes:tt,
+        table [$table:ident $lookup:ident],
         masks [$compare:ident $blend:ident $bits_of:ident],
         partial [$load:ident $store:ident $mask:ident],
         interleave [$low:ident $high:ident $combine:ident],
@@ -184,8 +232,16 @@ macro_rules! lanes_avx2 {
         lanes!(
             $(#[$doc])* $name of Avx2: $real x $n in $register,
             bits $signed, mantissa $mantissa,
-            arithmetic $arithmetic, memory $memory, integers $integers,
+            arithmetic $arithmetic, memory $memory, integers $integers, codes $codes,
             rest {
+                #[inline(always)]
+                fn table(isa: Avx2, source: &[$real]) -> Self::Table {
+                    Table($table(isa, source))
+                }
+                #[inline(always)]
+                fn lookup(codes: Self::Codes, table: Self::Table) -> Self {
+                    Self(register!($lookup(codes.0, table.0)))
+                }
                 #[inline(always)]
                 fn load_partial(_: Avx2, source: &[$real]) -> Self {
                     let mask = register!($mask(source.len()));
@@ -243,7 +299,8 @@ macro_rules! lanes_avx512 {
     (
         $(#[$doc:meta])* $name:ident: $real:ident x $n:literal in $register:ident,
         bits $signed:ident, mantissa $mantissa:literal,
-        arithmetic $arithmetic:tt, memory $memory:tt, integers $integers:tt,
+        arithmetic $arithmetic:tt, memory $memory:tt, integers $integers:tt, codes $codes:tt,
+        table [$table:ident $lookup:ident],
         masks [$compare:ident $blend:ident of $mask:ident],
         partial [$load:ident $store:ident],
         interleave [$permute:ident $low:expr, $high:expr],
@@ -252,8 +309,16 @@ macro_rules! lanes_avx512 {
         lanes!(
             $(#[$doc])* $name of Avx512: $real x $n in $register,
             bits $signed, mantissa $mantissa,
-            arithmetic $arithmetic, memory $memory, integers $integers,
+            arithmetic $arithmetic, memory $memory, integers $integers, codes $codes,
             rest {
+                #[inline(always)]
+                fn table(isa: Avx512, source: &[$real]) -> Self::Table {
+                    Table($table(isa, source))
+                }
+                #[inline(always)]
+                fn lookup(codes: Self::Codes, table: Self::Table) -> Self {
+                    Self(register!($lookup(codes.0, table.0)))
+                }
                 #[inline(always)]
                 fn load_partial(_: Avx512, source: &[$real]) -> Self {
                     let mask = ((1_u32 << source.len().min($n)) - 1) as $mask;
@@ -341,6 +406,62 @@ fn first_lanes_4(count: usize) -> __m256i {
     _mm256_cmpgt_epi64(_mm256_set1_epi64x(count.min(4) as i64), lane)
 }
 
+/// Sixteen numbers in registers, from these places on; panics if `source` has fewer.
+macro_rules! sixteen {
+    ($name:ident, $isa:ident, $lanes:ident: $real:ident, [$register:ident; $n:literal], $($at:literal)+) => {
+        #[inline(always)]
+        fn $name(isa: $isa, source: &[$real]) -> [$register; $n] {
+            [$($lanes::load(isa, &source[$at..]).0),+]
+        }
+    };
+}
+
+sixteen!(table_avx2_f32, Avx2, Avx2F32: f32, [__m256; 2], 0 8);
+sixteen!(table_avx2_f64, Avx2, Avx2F64: f64, [__m256d; 4], 0 4 8 12);
+sixteen!(table_avx512_f32, Avx512, Avx512F32: f32, [__m512; 1], 0);
+sixteen!(table_avx512_f64, Avx512, Avx512F64: f64, [__m512d; 2], 0 8);
+
+/// Bits 0 to 2 choose in each half, bit 3 (moved to the sign) chooses the half.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn lookup_avx2_f32(codes: __m256i, [low, high]: [__m256; 2]) -> __m256 {
+    let low = _mm256_permutevar8x32_ps(low, codes);
+    let high = _mm256_permutevar8x32_ps(high, codes);
+    _mm256_blendv_ps(low, high, _mm256_castsi256_ps(_mm256_slli_epi32::<28>(codes)))
+}
+
+/// Numbers are pairs of 32-bit words here: code `c` chooses the words `2c` and `2c + 1` of a
+/// register; bits 2 and 3 choose the register.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn lookup_avx2_f64(codes: __m256i, table: [__m256d; 4]) -> __m256d {
+    let twice = _mm256_shuffle_epi32::<0b10_10_00_00>(_mm256_slli_epi64::<1>(codes));
+    let words = _mm256_add_epi32(twice, _mm256_setr_epi32(0, 1, 0, 1, 0, 1, 0, 1));
+    let mut chosen = table;
+    for part in &mut chosen {
+        *part = _mm256_castps_pd(_mm256_permutevar8x32_ps(_mm256_castpd_ps(*part), words));
+    }
+    let bit_2 = _mm256_castsi256_pd(_mm256_slli_epi64::<61>(codes));
+    let bit_3 = _mm256_castsi256_pd(_mm256_slli_epi64::<60>(codes));
+    let low = _mm256_blendv_pd(chosen[0], chosen[1], bit_2);
+    let high = _mm256_blendv_pd(chosen[2], chosen[3], bit_2);
+    _mm256_blendv_pd(low, high, bit_3)
+}
+
+/// The permutation reads four bits of each lane and ignores the others.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn lookup_avx512_f32(codes: __m512i, [table]: [__m512; 1]) -> __m512 {
+    _mm512_permutexvar_ps(codes, table)
+}
+
+/// As for `f32`, over two registers.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn lookup_avx512_f64(codes: __m512i, [low, high]: [__m512d; 2]) -> __m512d {
+    _mm512_permutex2var_pd(low, codes, high)
+}
+
 lanes_avx2!(
     /// Eight lanes of `f32`.
     Avx2F32: f32 x 8 in __m256, bits i32, mantissa 23,
@@ -349,6 +470,8 @@ lanes_avx2!(
     memory [_mm256_loadu_ps _mm256_storeu_ps],
     integers [_mm256_castps_si256 _mm256_castsi256_ps _mm256_set1_epi32 _mm256_add_epi32
         _mm256_and_si256 _mm256_or_si256 _mm256_slli_epi32 _mm256_srli_epi32],
+    codes [__m256i x 32, _mm256_loadu_si256 _mm256_storeu_si256 of [__m256; 2]],
+    table [table_avx2_f32 lookup_avx2_f32],
     masks [_mm256_cmp_ps _mm256_blendv_ps _mm256_movemask_ps],
     partial [_mm256_maskload_ps _mm256_maskstore_ps first_lanes_8],
     interleave [_mm256_unpacklo_ps _mm256_unpackhi_ps _mm256_permute2f128_ps],
@@ -362,6 +485,8 @@ lanes_avx2!(
     memory [_mm256_loadu_pd _mm256_storeu_pd],
     integers [_mm256_castpd_si256 _mm256_castsi256_pd _mm256_set1_epi64x _mm256_add_epi64
         _mm256_and_si256 _mm256_or_si256 _mm256_slli_epi64 _mm256_srli_epi64],
+    codes [__m256i x 32, _mm256_loadu_si256 _mm256_storeu_si256 of [__m256d; 4]],
+    table [table_avx2_f64 lookup_avx2_f64],
     masks [_mm256_cmp_pd _mm256_blendv_pd _mm256_movemask_pd],
     partial [_mm256_maskload_pd _mm256_maskstore_pd first_lanes_4],
     interleave [_mm256_unpacklo_pd _mm256_unpackhi_pd _mm256_permute2f128_pd],
@@ -375,6 +500,8 @@ lanes_avx512!(
     memory [_mm512_loadu_ps _mm512_storeu_ps],
     integers [_mm512_castps_si512 _mm512_castsi512_ps _mm512_set1_epi32 _mm512_add_epi32
         _mm512_and_si512 _mm512_or_si512 _mm512_slli_epi32 _mm512_srli_epi32],
+    codes [__m512i x 64, _mm512_loadu_si512 _mm512_storeu_si512 of [__m512; 1]],
+    table [table_avx512_f32 lookup_avx512_f32],
     masks [_mm512_cmp_ps_mask _mm512_mask_blend_ps of __mmask16],
     partial [_mm512_maskz_loadu_ps _mm512_mask_storeu_ps],
     interleave [_mm512_permutex2var_ps
@@ -390,6 +517,8 @@ lanes_avx512!(
     memory [_mm512_loadu_pd _mm512_storeu_pd],
     integers [_mm512_castpd_si512 _mm512_castsi512_pd _mm512_set1_epi64 _mm512_add_epi64
         _mm512_and_si512 _mm512_or_si512 _mm512_slli_epi64 _mm512_srli_epi64],
+    codes [__m512i x 64, _mm512_loadu_si512 _mm512_storeu_si512 of [__m512d; 2]],
+    table [table_avx512_f64 lookup_avx512_f64],
     masks [_mm512_cmp_pd_mask _mm512_mask_blend_pd of __mmask8],
     partial [_mm512_maskz_loadu_pd _mm512_mask_storeu_pd],
     interleave [_mm512_permutex2var_pd

@@ -118,6 +118,8 @@ pub enum Place {
     Numbers,
     /// The further outputs.
     Outputs,
+    /// The scalar program.
+    Scalar,
     /// The memory plan for inference.
     Inference,
     /// The memory plan for training.
@@ -136,6 +138,7 @@ impl fmt::Display for Place {
             Self::Root => write!(f, "the root"),
             Self::Reverse(index) => write!(f, "reverse step {index}"),
             Self::Numbers => write!(f, "the list of representations"),
+            Self::Scalar => write!(f, "the scalar program"),
             Self::Outputs => write!(f, "the list of outputs"),
             Self::Inference => write!(f, "the inference memory"),
             Self::Training => write!(f, "the training memory"),

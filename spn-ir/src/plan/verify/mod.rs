@@ -8,6 +8,7 @@
 mod error;
 mod memory;
 mod order;
+mod scalar;
 mod steps;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -37,6 +38,7 @@ impl Plan {
             verifier.step(Place::Step(index), step)?;
         }
         verifier.root()?;
+        verifier.scalar()?;
         order::verify(self)?;
         self.verify_reverse()?;
         memory::verify_inference(self)?;

@@ -61,6 +61,8 @@ pub(crate) fn sample() -> Plan {
         inference: Memory { offsets: vec![0, 2, 4, 6, 8, 4, 10], kept: vec![], rows: 12 },
         training: Memory { offsets: vec![0, 2, 4, 6, 8, 10, 12], kept: vec![14; 6], rows: 14 + 8 },
         remarks: vec!["made by hand".to_owned()],
+        scalar: Some(scalar::tests::sample()),
+        scalar_row: Some(scalar::tests::sample()),
     }
 }
 

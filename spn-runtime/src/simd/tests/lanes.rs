@@ -185,3 +185,39 @@ fn check_across_lanes<I: Isa, E: Element>(isa: I) {
     let both: Vec<E> = a.iter().zip(&b).flat_map(|(&a, &b)| [a, b]).collect();
     assert_eq!([stored(low), stored(high)].concat(), both);
 }
+
+#[test]
+fn lookups_choose_by_the_codes_of_each_lane() {
+    on_every_level!(check_lookups);
+}
+
+#[inline(always)]
+fn check_lookups<I: Isa, E: Element>(isa: I) {
+    let count = LanesOf::<I, E>::CODES;
+    let each = count / LanesOf::<I, E>::N;
+    assert_eq!(each, size_of::<E>());
+    let table: Vec<E> = (0..16).map(|index| E::from_f64(f64::from(index) + 0.5)).collect();
+    let table = LanesOf::<I, E>::table(isa, &table);
+    // Codes of three and of one bit.
+    let lower: Vec<u8> = (0..count).map(|index| (index * 5 % 8) as u8).collect();
+    let upper: Vec<u8> = (0..count).map(|index| (index / 3 % 2) as u8).collect();
+    let load = |bytes: &[u8]| LanesOf::<I, E>::load_codes(isa, bytes);
+    let mut codes = load(&upper);
+    for _ in 0..2 {
+        codes = LanesOf::<I, E>::push_codes(codes, load(&vec![0; count]));
+    }
+    codes = LanesOf::<I, E>::push_codes(codes, load(&lower));
+    let zero = load(&vec![0; count]);
+    let mut bytes = vec![0; count];
+    LanesOf::<I, E>::store_codes(LanesOf::<I, E>::merge_codes(codes, zero), &mut bytes);
+    let expected: Vec<u8> = lower.iter().zip(&upper).map(|(low, up)| low + 8 * up).collect();
+    assert_eq!(bytes, expected);
+    for part in 0..each {
+        let got = stored(LanesOf::<I, E>::lookup(codes, table));
+        for (lane, got) in got.into_iter().enumerate() {
+            let code = lower[lane * each + part] + 8 * upper[lane * each + part];
+            assert_eq!(got.to_f64(), f64::from(code) + 0.5, "lane {lane}, part {part}");
+        }
+        codes = LanesOf::<I, E>::next_codes(codes);
+    }
+}
