@@ -12,13 +12,14 @@ use crate::constants::Constants;
 use crate::engine::{Engine, Entrances};
 use crate::kernels::dropout::Dropping;
 use crate::kernels::input::TileRows;
+use crate::row::{RowEntrance, RowWorkspace, row_limit};
 use crate::simd::{Element, Level, Real};
 use crate::workspace::{MAX_TILE, Purpose, TILE_STEP, Workspace};
 use crate::{Rows, RunError, Statistics};
 
 /// The numbers a network can be run with: `f32` or `f64`.
 #[expect(private_bounds, reason = "sealed: the kernels are compiled for these two")]
-pub trait Number: Element + Float + Entrances {}
+pub trait Number: Element + Float + Entrances + RowEntrance {}
 
 impl Number for f32 {}
 impl Number for f64 {}
@@ -49,6 +50,9 @@ pub struct Executable<E> {
     level: Level,
     pool: Option<ThreadPool>,
     workspaces: Mutex<Vec<Workspace<E>>>,
+    row_workspaces: Mutex<Vec<RowWorkspace<E>>>,
+    /// The most rows of a batch that run alone.
+    pub(crate) row_limit: usize,
 }
 
 impl<E: Number> Executable<E> {
@@ -84,8 +88,14 @@ impl<E: Number> Executable<E> {
         let parameters: Vec<Vec<E>> =
             plan.parameters.iter().map(|(_, parameter)| convert(&parameter.values)).collect();
         let constants = Constants::new(&plan, &parameters, options.level);
-        let workspaces = Mutex::new(Vec::new());
-        Ok(Self { plan, parameters, constants, level: options.level, pool, workspaces })
+        let (workspaces, row_workspaces) = Default::default();
+        let level = options.level;
+        let row_limit = row_limit(&plan);
+        #[rustfmt::skip]
+        let executable = Self {
+            plan, parameters, constants, level, pool, workspaces, row_workspaces, row_limit,
+        };
+        Ok(executable)
     }
 
     /// The plan.
@@ -154,6 +164,11 @@ impl<E: Number> Executable<E> {
         }
     }
 
+    /// What kernels read.
+    pub(crate) fn constants(&self) -> &Constants<E> {
+        &self.constants
+    }
+
     /// Linear values of every quantity.
     pub(crate) fn quantities(&self) -> &[Vec<E>] {
         &self.constants.quantities
@@ -162,6 +177,14 @@ impl<E: Number> Executable<E> {
     /// Logarithms of the root's weights, one for each joint.
     pub(crate) fn root_log_weights(&self) -> &[E] {
         &self.constants.root_log_weights
+    }
+
+    /// How many threads parallel loops use.
+    pub(crate) fn threads(&self) -> usize {
+        match &self.pool {
+            Some(pool) => pool.current_num_threads(),
+            None => rayon::current_num_threads(),
+        }
     }
 
     /// Runs `job` where its parallel loops use this executable's threads.
@@ -184,15 +207,16 @@ impl<E: Number> Executable<E> {
 
     /// Calls `run` with a workspace that no other call uses at the same time.
     pub(crate) fn with_workspace<R>(&self, run: impl FnOnce(&mut Workspace<E>) -> R) -> R {
-        // A panic cannot leave a workspace half-written here: it is only pushed back whole.
-        let free = self.workspaces.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut workspace = free.unwrap_or_default();
-        let result = run(&mut workspace);
-        self.workspaces.lock().unwrap_or_else(PoisonError::into_inner).push(workspace);
-        result
+        with_one_of(&self.workspaces, run)
     }
 
-    /// Runs every tile of a batch in parallel; `out` has `each` values for each row.
+    /// As [`with_workspace`](Self::with_workspace), for single rows.
+    pub(crate) fn with_row_workspace<R>(&self, run: impl FnOnce(&mut RowWorkspace<E>) -> R) -> R {
+        with_one_of(&self.row_workspaces, run)
+    }
+
+    /// Runs every tile of a batch, in parallel if there are several tiles and threads; `out` has
+    /// `each` values for each row.
     pub(crate) fn for_each_tile<T: Send>(
         &self,
         rows: Rows<'_, E>,
@@ -201,13 +225,25 @@ impl<E: Number> Executable<E> {
         run: impl Fn(TileRows<'_, E>, &mut Workspace<E>, &mut [T]) + Sync,
     ) {
         let tile = tile_width(rows.len());
-        self.install(|| {
-            out.par_chunks_mut(tile * each).enumerate().for_each(|(index, out)| {
-                let part = tile_rows(rows, tile, index);
-                self.with_workspace(|workspace| run(part, workspace, out));
-            });
-        });
+        let run = |(index, out): (usize, &mut [T])| {
+            let part = tile_rows(rows, tile, index);
+            self.with_workspace(|workspace| run(part, workspace, out));
+        };
+        if rows.len() <= tile || self.threads() == 1 {
+            return out.chunks_mut(tile * each).enumerate().for_each(run);
+        }
+        self.install(|| out.par_chunks_mut(tile * each).enumerate().for_each(run));
     }
+}
+
+/// Calls `run` with a buffer that nobody else has, and keeps it for the next call.
+fn with_one_of<T: Default, R>(free: &Mutex<Vec<T>>, run: impl FnOnce(&mut T) -> R) -> R {
+    // A panic cannot leave a buffer half-written here: it is only pushed back whole.
+    let kept = free.lock().unwrap_or_else(PoisonError::into_inner).pop();
+    let mut buffer = kept.unwrap_or_default();
+    let result = run(&mut buffer);
+    free.lock().unwrap_or_else(PoisonError::into_inner).push(buffer);
+    result
 }
 
 /// Samples in a tile: a function of the batch alone, so that results do not depend on threads.

@@ -2,8 +2,6 @@
 
 use crate::error::check_length;
 use crate::executable::Number;
-use crate::kernels::dropout::Dropping;
-use crate::workspace::Purpose;
 use crate::{Executable, Rows, RunError, Statistics};
 
 impl<E: Number> Executable<E> {
@@ -31,10 +29,8 @@ impl<E: Number> Executable<E> {
     ) -> Result<(), RunError> {
         rows.check_columns(self.plan().variables as usize)?;
         check_length("the output", out.len(), rows.len())?;
-        let engine = self.engine(Purpose::Inference, statistics, Dropping::Off);
-        self.for_each_tile(rows, out, 1, |part, workspace, out| {
-            E::forward(&engine, self.level(), part, workspace);
-            out.copy_from_slice(&workspace.total[..out.len()]);
+        self.infer(rows, statistics, (out, 1), |values, out| {
+            out.copy_from_slice(&values.total[..out.len()]);
         });
         Ok(())
     }

@@ -33,11 +33,8 @@ impl<E: Number> Executable<E> {
     ) -> Result<Vec<E>, RunError> {
         let units = self.output_units(rows)?;
         let mut out = vec![E::ZERO; rows.len() * units];
-        let engine = self.engine(Purpose::Inference, statistics, Dropping::Off);
-        self.for_each_tile(rows, &mut out, units, |part, workspace, out| {
-            E::forward(&engine, self.level(), part, workspace);
-            let offsets = &self.plan().inference.offsets;
-            self.copy_outputs(&workspace.arena, offsets, part.tile, out);
+        self.infer(rows, statistics, (&mut out, units), |values, out| {
+            self.copy_outputs(values.arena, &self.plan().inference.offsets, values.tile, out);
         });
         Ok(out)
     }

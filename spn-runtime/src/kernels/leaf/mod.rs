@@ -7,6 +7,9 @@ mod categorical;
 mod indicator;
 mod location_scale;
 
+pub(crate) use categorical::{State, state};
+pub(crate) use location_scale::{Cauchy, Density, Laplace, Normal};
+
 use spn_ir::plan::{LeafInstance, LeafKernel, LeafStep};
 use spn_ir::{Formula, Quantity, Slice};
 
