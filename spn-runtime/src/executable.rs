@@ -14,6 +14,7 @@ use crate::kernels::dropout::Dropping;
 use crate::kernels::input::TileRows;
 use crate::kernels::scaled::root::Needed;
 use crate::reruns::{RerunCounter, Reruns};
+use crate::row::{RowEntrance, RowWorkspace, row_limit};
 use crate::scalar::Scalar;
 use crate::simd::{Element, Level, Real};
 use crate::tiles::{Tiles, tile_rows};
@@ -22,7 +23,7 @@ use crate::{Rows, RunError, Statistics};
 
 /// The numbers a network can be run with: `f32` or `f64`.
 #[expect(private_bounds, reason = "sealed: the kernels are compiled for these two")]
-pub trait Number: Element + Float + Entrances {}
+pub trait Number: Element + Float + Entrances + RowEntrance {}
 
 impl Number for f32 {}
 impl Number for f64 {}
@@ -56,6 +57,9 @@ pub struct Executable<E> {
     workspaces: Mutex<Vec<Workspace<E>>>,
     scalar: Scalar<E>,
     reruns: RerunCounter,
+    row_workspaces: Mutex<Vec<RowWorkspace<E>>>,
+    /// The most rows of a batch that run alone.
+    pub(crate) row_limit: usize,
 }
 
 impl<E: Number> Executable<E> {
@@ -91,10 +95,16 @@ impl<E: Number> Executable<E> {
         let parameters: Vec<Vec<E>> =
             plan.parameters.iter().map(|(_, parameter)| convert(&parameter.values)).collect();
         let constants = Constants::new(&plan, &parameters, options.level);
-        let workspaces = Mutex::new(Vec::new());
+        let (workspaces, row_workspaces) = Default::default();
         let (tiles, level) = (Tiles::new::<E>(&plan), options.level);
         let (scalar, reruns) = (Scalar::new(), RerunCounter::default());
-        Ok(Self { plan, parameters, constants, level, tiles, pool, workspaces, scalar, reruns })
+        let row_limit = row_limit(&plan);
+        #[rustfmt::skip]
+        let executable = Self {
+            plan, parameters, constants, level, tiles, pool, workspaces, scalar, reruns,
+            row_workspaces, row_limit,
+        };
+        Ok(executable)
     }
 
     /// The plan.
@@ -181,6 +191,11 @@ impl<E: Number> Executable<E> {
         &self.scalar
     }
 
+    /// What kernels read.
+    pub(crate) fn constants(&self) -> &Constants<E> {
+        &self.constants
+    }
+
     /// Linear values of every quantity.
     pub(crate) fn quantities(&self) -> &[Vec<E>] {
         &self.constants.quantities
@@ -189,6 +204,14 @@ impl<E: Number> Executable<E> {
     /// Logarithms of the root's weights, one for each joint.
     pub(crate) fn root_log_weights(&self) -> &[E] {
         &self.constants.root_log_weights
+    }
+
+    /// How many threads parallel loops use.
+    pub(crate) fn threads(&self) -> usize {
+        match &self.pool {
+            Some(pool) => pool.current_num_threads(),
+            None => rayon::current_num_threads(),
+        }
     }
 
     /// Runs `job` where its parallel loops use this executable's threads.
@@ -214,12 +237,7 @@ impl<E: Number> Executable<E> {
 
     /// Calls `run` with a workspace that no other call uses at the same time.
     pub(crate) fn with_workspace<R>(&self, run: impl FnOnce(&mut Workspace<E>) -> R) -> R {
-        // A panic cannot leave a workspace half-written here: it is only pushed back whole.
-        let free = self.workspaces.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut workspace = free.unwrap_or_default();
-        let result = run(&mut workspace);
-        self.workspaces.lock().unwrap_or_else(PoisonError::into_inner).push(workspace);
-        result
+        with_one_of(&self.workspaces, run)
     }
 
     /// How a batch is cut.
@@ -227,7 +245,13 @@ impl<E: Number> Executable<E> {
         self.tiles
     }
 
-    /// Runs every tile of a batch in parallel; `out` has `each` values for each row.
+    /// As [`with_workspace`](Self::with_workspace), for single rows.
+    pub(crate) fn with_row_workspace<R>(&self, run: impl FnOnce(&mut RowWorkspace<E>) -> R) -> R {
+        with_one_of(&self.row_workspaces, run)
+    }
+
+    /// Runs every tile of a batch, in parallel if there are several tiles and threads; `out` has
+    /// `each` values for each row.
     pub(crate) fn for_each_tile<T: Send>(
         &self,
         rows: Rows<'_, E>,
@@ -237,11 +261,23 @@ impl<E: Number> Executable<E> {
         run: impl Fn(TileRows<'_, E>, &mut Workspace<E>, &mut [T]) + Sync,
     ) {
         let tile = self.tiles.width(rows.len(), purpose);
-        self.install(|| {
-            out.par_chunks_mut(tile * each).enumerate().for_each(|(index, out)| {
-                let part = tile_rows(rows, tile, index);
-                self.with_workspace(|workspace| run(part, workspace, out));
-            });
-        });
+        let run = |(index, out): (usize, &mut [T])| {
+            let part = tile_rows(rows, tile, index);
+            self.with_workspace(|workspace| run(part, workspace, out));
+        };
+        if rows.len() <= tile || self.threads() == 1 {
+            return out.chunks_mut(tile * each).enumerate().for_each(run);
+        }
+        self.install(|| out.par_chunks_mut(tile * each).enumerate().for_each(run));
     }
+}
+
+/// Calls `run` with a buffer that nobody else has, and keeps it for the next call.
+fn with_one_of<T: Default, R>(free: &Mutex<Vec<T>>, run: impl FnOnce(&mut T) -> R) -> R {
+    // A panic cannot leave a buffer half-written here: it is only pushed back whole.
+    let kept = free.lock().unwrap_or_else(PoisonError::into_inner).pop();
+    let mut buffer = kept.unwrap_or_default();
+    let result = run(&mut buffer);
+    free.lock().unwrap_or_else(PoisonError::into_inner).push(buffer);
+    result
 }

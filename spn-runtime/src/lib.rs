@@ -1,19 +1,22 @@
 //! The runtime: runs compiled sum-product networks.
 //!
 //! A [`Plan`](spn_ir::plan::Plan) from the compiler becomes an [`Executable`]; its methods are the
-//! queries. Batches are cut into tiles (samples lie on the vector lanes), tiles run in parallel.
-//! Results do not depend on the number of threads. All values are natural logarithms.
+//! queries. Batches are cut into tiles (samples lie on the vector lanes), tiles run in parallel; a
+//! few rows run alone (units lie on the lanes). Results do not depend on the number of threads. All
+//! values are natural logarithms.
 
 mod constants;
 mod counting;
 mod engine;
 mod error;
 mod executable;
+mod inference;
 mod kernels;
 pub mod learn;
 mod matrices;
 mod query;
 mod reruns;
+mod row;
 mod rows;
 mod scalar;
 pub mod simd;

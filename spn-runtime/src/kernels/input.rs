@@ -1,6 +1,8 @@
 //! Inputs: rows are transposed into a tile (variables are rows, samples lie on the lanes) and
 //! normalised; derivatives go the way back.
 
+use std::ops::Range;
+
 use spn_ir::Normalisation;
 
 use crate::Statistics;
@@ -34,7 +36,15 @@ impl<E: Element> TileRows<'_, E> {
     }
 }
 
+/// Variables that are transposed together: a row's part of them is a cache line, and that of a whole
+/// tile stays in the first-level cache.
+const BLOCK: usize = 16;
+
+/// What is taken from a value and what it is then multiplied by, for the variables of a block.
+type Scores = ([f64; BLOCK], [f64; BLOCK]);
+
 /// Fills `inputs`, one row for each variable; missing values become NaN.
+#[inline(always)]
 pub(crate) fn load<E: Element>(
     tile: TileRows<'_, E>,
     normalisation: Option<&Normalisation>,
@@ -46,61 +56,123 @@ pub(crate) fn load<E: Element>(
     if tile.count < tile.tile {
         inputs[..columns * tile.tile].fill(E::NAN);
     }
-    for sample in 0..tile.count {
-        let values = tile.rows.row(tile.first + sample);
-        if let Some(Normalisation::SampleWise { epsilon }) = normalisation {
+    if let Some(Normalisation::SampleWise { epsilon }) = normalisation {
+        for sample in 0..tile.count {
             let (mean, deviation) = moments(tile, sample, statistics);
             samples.mean[sample] = mean;
             samples.deviation[sample] = deviation + epsilon;
         }
-        for (variable, &value) in values.iter().enumerate() {
-            let normalised = if !tile.is_observed(sample, variable) {
-                E::NAN
-            } else {
-                let score = normalise(value, variable, sample, normalisation, samples);
-                // An infinite value among normalised ones has no score; it is no missing value.
-                if score.is_nan() { -E::NEG_INFINITY } else { score }
-            };
-            inputs[variable * tile.tile + sample] = normalised;
+    }
+    for first in (0..columns).step_by(BLOCK) {
+        let width = BLOCK.min(columns - first);
+        let block = first..first + width;
+        let inputs = &mut inputs[first * tile.tile..][..width * tile.tile];
+        let mut scores = fixed_scores(normalisation, block.clone());
+        for sample in 0..tile.count {
+            if let Some(Normalisation::SampleWise { .. }) = normalisation {
+                scores = ([samples.mean[sample]; BLOCK], [1.0 / samples.deviation[sample]; BLOCK]);
+            }
+            let row = tile.first + sample;
+            let mut values = [E::NAN; BLOCK];
+            values[..width].copy_from_slice(&tile.rows.row(row)[block.clone()]);
+            if let Some(mask) = tile.rows.mask(row) {
+                let hidden =
+                    values.iter_mut().zip(&mask[block.clone()]).filter(|(_, seen)| !**seen);
+                hidden.for_each(|(value, _)| *value = E::NAN);
+            }
+            if normalisation.is_some() {
+                normalise(&scores, &mut values);
+            }
+            let places = inputs[sample..].iter_mut().step_by(tile.tile);
+            places.zip(values).for_each(|(place, value)| *place = value);
         }
     }
 }
 
-fn normalise<E: Element>(
-    value: E,
-    variable: usize,
-    sample: usize,
-    normalisation: Option<&Normalisation>,
-    samples: &SampleStatistics<'_>,
-) -> E {
-    // In double precision: values of a row may be closer to each other than to 0.
-    match normalisation {
-        None => value,
-        Some(Normalisation::SampleWise { .. }) => {
-            E::from_f64((value.to_f64() - samples.mean[sample]) / samples.deviation[sample])
+/// The scores of normalisation by constants; anything for other ones.
+#[inline(always)]
+fn fixed_scores(normalisation: Option<&Normalisation>, block: Range<usize>) -> Scores {
+    let (mut means, mut factors) = ([0.0; BLOCK], [0.0; BLOCK]);
+    if let Some(Normalisation::Fixed { mean, deviation, epsilon }) = normalisation {
+        let width = block.len();
+        means[..width].copy_from_slice(&mean[block.clone()]);
+        for (factor, deviation) in factors.iter_mut().zip(&deviation[block]) {
+            *factor = 1.0 / (deviation + epsilon);
         }
-        Some(Normalisation::Fixed { mean, deviation, epsilon }) => {
-            let centred = value.to_f64() - mean[variable];
-            E::from_f64(centred / (deviation[variable] + epsilon))
-        }
+    }
+    (means, factors)
+}
+
+/// In double precision: values of a row may be closer to each other than to 0.
+#[inline(always)]
+fn normalise<E: Element>((means, factors): &Scores, values: &mut [E; BLOCK]) {
+    for (value, (mean, factor)) in values.iter_mut().zip(means.iter().zip(factors)) {
+        let score = E::from_f64((value.to_f64() - mean) * factor);
+        // An infinite value among normalised ones has no score; it is no missing value.
+        let score = if score.is_nan() { -E::NEG_INFINITY } else { score };
+        *value = if value.is_nan() { *value } else { score };
     }
 }
 
 /// Mean and population standard deviation of one row, 0 and 0 if nothing takes part.
+#[inline(always)]
 fn moments<E: Element>(tile: TileRows<'_, E>, sample: usize, statistics: Statistics) -> (f64, f64) {
-    let values = tile.rows.row(tile.first + sample);
-    let part = || {
-        let counts = move |variable: usize, value: E| match statistics {
-            Statistics::Observed => tile.is_observed(sample, variable),
-            Statistics::WholeRow => !value.is_nan(),
-        };
-        let pairs = values.iter().enumerate();
-        pairs.filter(move |(i, v)| counts(*i, **v)).map(|(_, value)| value.to_f64())
+    let row = tile.first + sample;
+    let values = tile.rows.row(row);
+    let mask = match statistics {
+        Statistics::Observed => tile.rows.mask(row),
+        Statistics::WholeRow => None,
     };
-    let count = part().count().max(1) as f64;
-    let mean = part().sum::<f64>() / count;
-    let variance = part().map(|value| (value - mean) * (value - mean)).sum::<f64>() / count;
-    (mean, variance.sqrt())
+    let part = |first: usize| Part::new(values, mask, first);
+    let (mut count, mut total) = ([0.0; PARTS], [0.0; PARTS]);
+    for first in (0..values.len()).step_by(PARTS) {
+        let Part { values, counts } = part(first);
+        for index in 0..PARTS {
+            count[index] += counts[index];
+            total[index] += values[index];
+        }
+    }
+    let count = count.iter().sum::<f64>().max(1.0);
+    let mean = total.iter().sum::<f64>() / count;
+    let mut squares = [0.0; PARTS];
+    for first in (0..values.len()).step_by(PARTS) {
+        let Part { values, counts } = part(first);
+        for index in 0..PARTS {
+            let deviation = (values[index] - mean) * counts[index];
+            squares[index] += deviation * deviation;
+        }
+    }
+    (mean, (squares.iter().sum::<f64>() / count).sqrt())
+}
+
+/// How many sums of a row are under way at a time; the same on every instruction set.
+const PARTS: usize = 8;
+
+/// A part of a row in double precision.
+struct Part {
+    /// The values, 0 for those that take no part.
+    values: [f64; PARTS],
+    /// 1 for the values that take part, else 0.
+    counts: [f64; PARTS],
+}
+
+impl Part {
+    #[inline(always)]
+    fn new<E: Element>(values: &[E], mask: Option<&[bool]>, first: usize) -> Self {
+        let mut part = [E::NAN; PARTS];
+        let width = PARTS.min(values.len() - first);
+        part[..width].copy_from_slice(&values[first..first + width]);
+        if let Some(mask) = mask {
+            let hidden = part.iter_mut().zip(&mask[first..]).filter(|(_, seen)| !**seen);
+            hidden.for_each(|(value, _)| *value = E::NAN);
+        }
+        let mut result = Self { values: [0.0; PARTS], counts: [0.0; PARTS] };
+        for (index, value) in part.into_iter().enumerate() {
+            result.values[index] = if value.is_nan() { 0.0 } else { value.to_f64() };
+            result.counts[index] = if value.is_nan() { 0.0 } else { 1.0 };
+        }
+        result
+    }
 }
 
 /// Takes derivatives with respect to the normalised inputs to derivatives with respect to the

@@ -1,10 +1,8 @@
 //! Class joints and class posteriors: the root's weighted children.
 
 use crate::executable::Number;
-use crate::kernels::dropout::Dropping;
 use crate::kernels::scaled::root::Needed;
 use crate::simd::Real;
-use crate::workspace::Purpose;
 use crate::{Executable, Rows, RunError, Statistics};
 
 impl<E: Number> Executable<E> {
@@ -37,16 +35,12 @@ impl<E: Number> Executable<E> {
         rows.check_columns(self.plan().variables as usize)?;
         let classes = self.classes();
         let mut out = vec![E::ZERO; rows.len() * classes];
-        let needed = Some(Needed::Joints);
-        let engine = self.engine(Purpose::Inference, Statistics::Observed, Dropping::Off, needed);
-        self.for_each_tile(rows, Purpose::Inference, &mut out, classes, |part, workspace, out| {
-            E::forward(&engine, self.level(), part, workspace);
+        let mode = (Statistics::Observed, Some(Needed::Joints));
+        self.infer(rows, mode, (&mut out, classes), |values, out| {
             for (sample, out) in out.chunks_exact_mut(classes).enumerate() {
-                for (class, out) in out.iter_mut().enumerate() {
-                    *out = value(
-                        workspace.joints[class * part.tile + sample],
-                        workspace.total[sample],
-                    );
+                let joints = values.joints[sample..].iter().step_by(values.tile);
+                for (&joint, out) in joints.zip(out) {
+                    *out = value(joint, values.total[sample]);
                 }
             }
         });

@@ -2,11 +2,9 @@
 
 use crate::error::check_length;
 use crate::executable::Number;
-use crate::kernels::dropout::Dropping;
 use crate::kernels::scaled::root::Needed;
 use crate::scalar::Source;
 use crate::simd::Real;
-use crate::workspace::Purpose;
 use crate::{Executable, Rows, RunError, StateRows, Statistics};
 
 impl<E: Number> Executable<E> {
@@ -37,11 +35,8 @@ impl<E: Number> Executable<E> {
         if self.scalar_log_likelihood(E::source(rows), out).is_some() {
             return Ok(());
         }
-        let needed = Some(Needed::Total);
-        let engine = self.engine(Purpose::Inference, statistics, Dropping::Off, needed);
-        self.for_each_tile(rows, Purpose::Inference, out, 1, |part, workspace, out| {
-            E::forward(&engine, self.level(), part, workspace);
-            out.copy_from_slice(&workspace.total[..out.len()]);
+        self.infer(rows, (statistics, Some(Needed::Total)), (out, 1), |values, out| {
+            out.copy_from_slice(&values.total[..out.len()]);
         });
         Ok(())
     }

@@ -33,11 +33,8 @@ impl<E: Number> Executable<E> {
     ) -> Result<Vec<E>, RunError> {
         let units = self.output_units(rows)?;
         let mut out = vec![E::ZERO; rows.len() * units];
-        let engine = self.engine(Purpose::Inference, statistics, Dropping::Off, None);
-        self.for_each_tile(rows, Purpose::Inference, &mut out, units, |part, workspace, out| {
-            E::forward(&engine, self.level(), part, workspace);
-            let offsets = &self.plan().inference.offsets;
-            self.copy_outputs(&workspace.arena, offsets, part.tile, out);
+        self.infer(rows, (statistics, None), (&mut out, units), |values, out| {
+            self.copy_outputs(values.arena, values.offsets, values.tile, out);
         });
         Ok(out)
     }

@@ -25,8 +25,8 @@
 //!
 //! Every function between `dispatch!` and a lane operation must be `#[inline(always)]`: code
 //! that stays outside the entrance is compiled for the oldest machine and calls each lane
-//! operation as a function. The products of [`gemm`] and [`gradient`] are entrances of their
-//! own, so they may be called from anywhere.
+//! operation as a function. The products of [`gemm`], [`matvec`] and [`gradient`] are entrances of
+//! their own, so they may be called from anywhere.
 
 mod baseline;
 mod coefficients;
@@ -35,6 +35,7 @@ pub mod gradient;
 mod lanes;
 mod level;
 pub mod math;
+pub mod matvec;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 

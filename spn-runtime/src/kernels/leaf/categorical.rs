@@ -6,15 +6,15 @@ use spn_ir::plan::LeafInstance;
 use super::{LeafBlock, LeafDerivatives};
 use crate::simd::Element;
 
-/// What a value means for a categorical leaf.
-enum State {
+/// What a value means for a discrete leaf.
+pub(crate) enum State {
     Missing,
     Impossible,
     Number(usize),
 }
 
 /// Truncates towards zero; anything outside `0..states` is impossible.
-fn state<E: Element>(value: E, states: u32) -> State {
+pub(crate) fn state<E: Element>(value: E, states: u32) -> State {
     let value = value.to_f64();
     if value.is_nan() {
         State::Missing

@@ -8,7 +8,7 @@ use crate::simd::math::ln;
 use crate::simd::{Element, Isa, Lanes, LanesOf, Real};
 
 /// A density as a function of `z`; the constant and the scale are the caller's.
-trait Density {
+pub(crate) trait Density {
     /// `log f(z)` without its constant.
     fn log<L: Lanes>(isa: L::Isa, z: L) -> L;
     /// `-d log f / dz`
@@ -19,9 +19,9 @@ trait Density {
     fn mixing<L: Lanes>(isa: L::Isa, z: L) -> L;
 }
 
-struct Normal;
-struct Cauchy;
-struct Laplace;
+pub(crate) struct Normal;
+pub(crate) struct Cauchy;
+pub(crate) struct Laplace;
 
 impl Density for Normal {
     /// `-z²/2`

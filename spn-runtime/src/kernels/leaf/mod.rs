@@ -7,6 +7,8 @@ mod categorical;
 mod indicator;
 mod location_scale;
 
+pub(crate) use categorical::{State, state};
+pub(crate) use location_scale::{Cauchy, Density, Laplace, Normal};
 use std::ops::Range;
 
 use spn_ir::plan::{LeafInstance, LeafKernel, LeafStep};

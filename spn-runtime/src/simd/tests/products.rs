@@ -3,6 +3,7 @@
 use super::{epsilon, noise, on_every_level, refuses};
 use crate::simd::gemm::{Shape, pack, pack_transposed, packed_len, product, product_add};
 use crate::simd::gradient::gradient_add;
+use crate::simd::matvec::matrix_vector;
 use crate::simd::{Element, Isa, Lanes, LanesOf};
 
 fn numbers<E: Element>(count: usize, seed: usize) -> Vec<E> {
@@ -105,6 +106,43 @@ fn check_long_tiles<I: Isa, E: Element>(isa: I) {
         (&ones[..shape.outputs * shape.tile], &ones[..shape.inputs * shape.tile]);
     gradient_add(isa, shape, gradients, values, &mut counts);
     assert!(counts.iter().all(|count| count.to_f64() == 1041.0));
+}
+
+#[test]
+fn matrix_vector_products_are_sums_over_inputs() {
+    on_every_level!(check_matrix_vector);
+}
+
+fn check_matrix_vector<I: Isa, E: Element>(isa: I) {
+    let n = LanesOf::<I, E>::N;
+    let widths = [1, 2, 3, n - 1, n, n + 1, 2 * n, 3 * n - 1, 3 * n, 4 * n, 4 * n + 1, 9 * n + 2];
+    for inputs in [1, 2, 3, 4, 5, 7, 8, n, n + 1, 4 * n, 4 * n + 3] {
+        for outputs in widths {
+            let weights = numbers::<E>(inputs * outputs, 1);
+            let values = [numbers::<E>(inputs, 2), numbers::<E>(inputs, 3)];
+            let [mut first, mut second, mut alone] = [(); 3].map(|()| vec![E::NAN; outputs]);
+            let out = [first.as_mut_slice(), second.as_mut_slice()];
+            matrix_vector(isa, &weights, [&values[0], &values[1]], out);
+            matrix_vector(isa, &weights, [&values[0]], [alone.as_mut_slice()]);
+            assert!(alone == first, "{inputs} x {outputs}: alone is as together");
+            for (values, out) in values.iter().zip([first, second]) {
+                for (output, result) in out.into_iter().enumerate() {
+                    let weight = |input: usize| weights[input * outputs + output].to_f64();
+                    let terms = values.iter().enumerate().map(|(i, v)| weight(i) * v.to_f64());
+                    let shape = Shape { inputs, outputs, tile: 1 };
+                    assert_close(result, E::ZERO, terms, shape);
+                }
+            }
+        }
+    }
+    let matrix_vector = |weights: usize, values: usize| {
+        refuses(|| {
+            let (weights, values) = (vec![E::ONE; weights], vec![E::ONE; values]);
+            matrix_vector(isa, &weights, [&values], [vec![E::ZERO; 2].as_mut_slice()]);
+        })
+    };
+    assert!(!matrix_vector(6, 3));
+    assert!(matrix_vector(6, 4) && matrix_vector(7, 3));
 }
 
 #[test]
