@@ -113,3 +113,8 @@ fn plan() {
 fn reverse() {
     directory("reverse");
 }
+
+#[test]
+fn scalar() {
+    directory("scalar");
+}

@@ -5,7 +5,6 @@
 
 use spn_ir::plan::{Plan, ScalarProgram, Step};
 
-use crate::{Rows, Statistics};
 use crate::constants::Constants;
 use crate::counting::{Rule, Selecting};
 use crate::kernels::dropout::{self, Dropping};
@@ -18,6 +17,7 @@ use crate::kernels::{Place, product};
 use crate::scalar::{self, Code, Form, RowBuffers, Source, Tile};
 use crate::simd::{Element, Isa, Level, dispatch};
 use crate::workspace::{Purpose, Workspace, slot_rows};
+use crate::{Rows, Statistics};
 
 /// What a tile is run with.
 #[derive(Clone, Copy)]

@@ -29,10 +29,8 @@ fn check<E: Number>(circuit: &Circuit, rows: &[Vec<f64>], tolerance: f64) -> Rer
     let seen = |row: &[f64]| -> Vec<f64> {
         row.iter().map(|v| Real::to_f64(<E as Real>::from_f64(*v))).collect()
     };
-    let expected: Vec<f64> = rows
-        .iter()
-        .map(|row| spn_testkit::log_likelihood(circuit, &seen(row), None))
-        .collect();
+    let expected: Vec<f64> =
+        rows.iter().map(|row| spn_testkit::log_likelihood(circuit, &seen(row), None)).collect();
     let mut reruns = Reruns::default();
     for level in Level::available() {
         let executable = executable::<E>(circuit, level);
@@ -268,7 +266,9 @@ fn results_depend_on_the_row_alone() {
     let circuit = normals(7, [(0.0, 1.0), (3.0, 0.5)], [0.5, 0.5]);
     let cell = |row: usize, column: usize| match (row * 7 + column) % 11 {
         3 if row % 3 == 0 => f32::NAN,
-        _ => (6.0 * number(3, row * 7 + column) - 2.0) as f32 * if row % 5 == 0 { 9.0 } else { 1.0 },
+        _ => {
+            (6.0 * number(3, row * 7 + column) - 2.0) as f32 * if row % 5 == 0 { 9.0 } else { 1.0 }
+        }
     };
     let values: Vec<f32> =
         (0..1500).flat_map(|row| (0..7).map(move |column| cell(row, column))).collect();

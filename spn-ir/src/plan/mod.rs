@@ -11,11 +11,11 @@ mod memory_text;
 mod scalar;
 mod verify;
 
-#[cfg(test)]
-pub(crate) use verify::tests::sample as sample_plan;
 pub use scalar::{
     ScalarDensity, ScalarOperation, ScalarProgram, ScalarTerm, StateTable, StateVariable, TableNode,
 };
+#[cfg(test)]
+pub(crate) use verify::tests::sample as sample_plan;
 pub use verify::{Place, PlanError};
 
 use serde::{Deserialize, Serialize};

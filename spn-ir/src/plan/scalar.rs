@@ -171,8 +171,7 @@ impl Plan {
             let kernel = LeafKernel::LocationScale(leaf.density);
             format!("{kernel}(x{})", program.values[leaf.value as usize].0)
         });
-        let factors: Vec<String> =
-            weight.chain(registers).chain(tables).chain(densities).collect();
+        let factors: Vec<String> = weight.chain(registers).chain(tables).chain(densities).collect();
         if factors.is_empty() { "1".to_owned() } else { factors.join("·") }
     }
 }

@@ -22,8 +22,8 @@ mod source;
 mod table;
 mod tile;
 
-use std::sync::{Mutex, OnceLock};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, OnceLock};
 
 use spn_ir::plan::{Plan, ScalarProgram};
 
@@ -54,6 +54,7 @@ pub(crate) struct Scalar<E> {
     double_rows: AtomicU64,
     logarithmic_rows: AtomicU64,
     /// Buffers for single rows that no call uses now.
+    #[expect(clippy::vec_box, reason = "taken out and put back for every row: a pointer is quick")]
     rows: Mutex<Vec<Box<RowBuffers<E>>>>,
 }
 
@@ -78,12 +79,7 @@ fn program(plan: &Plan, form: Form) -> Option<&ScalarProgram> {
 }
 
 impl<E: Element> Forms<E> {
-    fn get<Q: Element>(
-        &self,
-        form: Form,
-        plan: &Plan,
-        quantities: &[Vec<Q>],
-    ) -> Option<&Code<E>> {
+    fn get<Q: Element>(&self, form: Form, plan: &Plan, quantities: &[Vec<Q>]) -> Option<&Code<E>> {
         let program = program(plan, form)?;
         let cell = match form {
             Form::Observed => &self.observed,

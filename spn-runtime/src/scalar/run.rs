@@ -146,7 +146,14 @@ impl<E: Number> Job<'_, E> {
         let mut again = Vec::new();
         if !observed.is_empty() {
             let mut left = Left { general, uncertain: steps, unusual: &mut again };
-            self.stage(code(Form::Observed), Form::Observed, observed, tile, (first, out), &mut left);
+            self.stage(
+                code(Form::Observed),
+                Form::Observed,
+                observed,
+                tile,
+                (first, out),
+                &mut left,
+            );
             observed.clear();
         }
         if !general.is_empty() {

@@ -25,8 +25,7 @@ pub(in crate::plan::verify) fn sample() -> ScalarProgram {
         location: slice(0, value),
         scale: slice(1, value),
     };
-    let densities =
-        vec![density(LocationScale::Normal, 0), density(LocationScale::Cauchy, 1)];
+    let densities = vec![density(LocationScale::Normal, 0), density(LocationScale::Cauchy, 1)];
     let first = ScalarTerm {
         weight: Some(slice(3, 2)),
         tables: smallvec![0],
