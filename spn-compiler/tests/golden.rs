@@ -132,3 +132,8 @@ fn plan() {
 fn reverse() {
     directory("reverse");
 }
+
+#[test]
+fn scalar() {
+    directory("scalar");
+}

@@ -13,7 +13,7 @@ use spn_ir::plan::Plan;
 use spn_runtime::learn::{ExpectationMaximization, Method, Optimizer, Prior, Regularization};
 use spn_runtime::{
     CompletionOptions, Counting, Dropping, Executable, ExecutableOptions, FlowOptions,
-    GradientOptions, Rows, RunError, Statistics,
+    GradientOptions, Rows, RunError, StateRows, Statistics,
 };
 use spn_testkit::{CircuitOptions, random_circuit};
 
@@ -53,6 +53,11 @@ fn run(plan: Plan) -> Result<(), RunError> {
     let executable = Executable::<f64>::with_options(plan, options)?;
     let rows = Rows::new(&values, columns)?;
     executable.log_likelihood(rows)?;
+    // Scalar programs: a row alone, in both its forms, and rows of states.
+    executable.log_likelihood(Rows::new(&values[..columns], columns)?)?;
+    executable.log_likelihood(Rows::new(&vec![0.0; columns], columns)?)?;
+    let states: Vec<u8> = (0..70 * columns).map(|i| (i % 3) as u8).collect();
+    executable.log_likelihood_states(StateRows::new(&states, columns)?, &mut vec![0.0; 70])?;
     executable.class_posteriors(rows)?;
     let dropping = Dropping::Random { seed: 1, step: 2 };
     let regularization = Regularization { l1: 1.0, l2: 1.0, entropy: 1.0 };
@@ -93,7 +98,11 @@ fn hostile_plans_run_or_are_refused() {
     let mut random = spn_ir::random::stream(11, 0);
     let (mut ran, mut refused) = (0, 0);
     for seed in 0..CIRCUITS {
-        let options = CircuitOptions { size: 15, ..CircuitOptions::default() };
+        // Every third circuit has a scalar program.
+        let maximum_width = if seed % 3 == 0 { 1 } else { 20 };
+        let normalisation = maximum_width > 1;
+        let options =
+            CircuitOptions { size: 15, maximum_width, normalisation, ..CircuitOptions::default() };
         let circuit = random_circuit(seed, &options);
         let outputs = if seed % 2 == 0 { vec![circuit.root] } else { Vec::new() };
         let small_part = 100 * (seed % 3);

@@ -226,7 +226,7 @@ impl<I: Isa, E: Element, const GENERAL: bool> Unit<'_, I, E, GENERAL> {
         codes = LanesOf::<I, E>::push_codes(codes, self.codes(b));
         codes = LanesOf::<I, E>::push_codes(codes, self.codes(a));
         // In double precision, eight registers of samples have their codes in one of bytes.
-        if self.at % LanesOf::<I, E>::CODES != 0 {
+        if !self.at.is_multiple_of(LanesOf::<I, E>::CODES) {
             for _ in 0..FOUR {
                 codes = LanesOf::<I, E>::next_codes(codes);
             }

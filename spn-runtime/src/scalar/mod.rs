@@ -42,6 +42,7 @@ pub(crate) struct Scalar<E> {
     own: Forms<E>,
     double: Forms<f64>,
     /// Buffers for single rows that no call uses now.
+    #[expect(clippy::vec_box, reason = "taken out and put back for every row: a pointer is quick")]
     rows: Mutex<Vec<Box<RowBuffers<E>>>>,
 }
 

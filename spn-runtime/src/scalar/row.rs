@@ -304,10 +304,10 @@ fn run<E: Element>(
         let mut product = E::ONE;
         for part in parts {
             for register in part.registers {
-                product = product * buffers.registers[register as usize];
+                product *= buffers.registers[register as usize];
             }
             for factor in part.factors {
-                product = product * buffers.factors[factor as usize];
+                product *= buffers.factors[factor as usize];
             }
             match part.last {
                 Last::More => continue,
@@ -334,7 +334,8 @@ fn run<E: Element>(
 /// As for tiles, of one number.
 #[inline(always)]
 fn logarithm<I: Isa, E: Element>(isa: I, code: &Code<E>, root: E) -> E {
-    if !(root > code.threshold) {
+    let certified = root > code.threshold;
+    if !certified {
         return E::NAN;
     }
     let constant = |value| LanesOf::<I, E>::splat(isa, value);

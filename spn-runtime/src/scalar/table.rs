@@ -65,29 +65,36 @@ pub(super) fn evaluate<Q: Element>(
                     Some(slice) => read(slice, code as usize),
                     None => f64::from(u8::from(code == 0)),
                 };
-                stack.extend((0..entries as u32).map(|entry| value(entry / stride % codes)));
+                let end = stack.len() + entries;
+                while stack.len() < end {
+                    for code in 0..codes {
+                        stack.extend(std::iter::repeat_n(value(code), stride as usize));
+                    }
+                }
+                stack.truncate(end);
             }
+            TableNode::Product(0) => stack.extend(std::iter::repeat_n(1.0, entries)),
             TableNode::Product(count) => {
                 let first = stack.len() - count as usize * entries;
-                let product =
-                    |entry| stack[first..].iter().skip(entry).step_by(entries).product::<f64>();
-                let values: Vec<f64> = (0..entries).map(product).collect();
-                stack.truncate(first);
-                stack.extend(values);
+                let (product, others) = stack[first..].split_at_mut(entries);
+                for factor in others.chunks_exact(entries) {
+                    product.iter_mut().zip(factor).for_each(|(product, factor)| *product *= factor);
+                }
+                stack.truncate(first + entries);
             }
+            TableNode::Sum { count: 0, .. } => stack.extend(std::iter::repeat_n(0.0, entries)),
             TableNode::Sum { count, weights } => {
                 let first = stack.len() - count as usize * entries;
                 let weights: Vec<f64> = (0..count as usize).map(|i| read(weights, i)).collect();
                 if weights.iter().any(|weight| !is_proper(*weight)) {
                     return None;
                 }
-                let sum = |entry| {
-                    let values = stack[first..].iter().skip(entry).step_by(entries);
-                    values.zip(&weights).map(|(value, weight)| value * weight).sum()
-                };
-                let values: Vec<f64> = (0..entries).map(sum).collect();
-                stack.truncate(first);
-                stack.extend(values);
+                let (sum, others) = stack[first..].split_at_mut(entries);
+                sum.iter_mut().for_each(|value| *value *= weights[0]);
+                for (values, weight) in others.chunks_exact(entries).zip(&weights[1..]) {
+                    sum.iter_mut().zip(values).for_each(|(sum, value)| *sum += value * weight);
+                }
+                stack.truncate(first + entries);
             }
         }
     }

@@ -196,9 +196,16 @@ impl<E: Element> Block<E> {
                 *number = row[variable.0 as usize].number();
             }
         }
-        // Not a number is what a sum with NaN is; infinite numbers may make one too, and go the
-        // same way.
-        fits & !numbers.iter().fold(E::ZERO, |sum, &number| sum + number * E::ZERO).is_nan()
+        // Zero times a number is zero, but not of NaN; infinite numbers go the same way. Many sums
+        // at once, so that this becomes vector code; behind the last number there are zeros.
+        let mut sums = [E::ZERO; MAX_LANES];
+        let numbers = &self.numbers[sample * self.number_stride..][..self.number_stride];
+        for numbers in numbers.chunks_exact(MAX_LANES) {
+            for (sum, &number) in sums.iter_mut().zip(numbers) {
+                *sum += number * E::ZERO;
+            }
+        }
+        fits & !sums.iter().any(|sum| sum.is_nan())
     }
 
     fn load_general<C: Cell>(
