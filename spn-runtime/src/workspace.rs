@@ -3,6 +3,7 @@
 use spn_ir::plan::{Plan, Step};
 
 use crate::engine::scaled::most_terms;
+use crate::kernels::scaled::SCALE_ROWS;
 use crate::scalar::Buffers;
 use crate::simd::Element;
 
@@ -41,12 +42,14 @@ pub(crate) struct Workspace<E> {
     pub(crate) maximum: Vec<E>,
     /// 1 for each sample all of whose inputs are log 1, else 0.
     pub(crate) nothing_observed: Vec<E>,
-    /// Exponents and bounds of the slots in scaled arithmetic, two rows for each.
+    /// Scales of the slots in scaled arithmetic, [`SCALE_ROWS`] for each.
     pub(crate) scales: Vec<E>,
     /// Common exponents of the inputs of a block.
     pub(crate) exponents: Vec<E>,
     /// Bounds of the inputs of a block.
     pub(crate) bounds: Vec<E>,
+    /// Largest values of a product while it is multiplied.
+    pub(crate) largest: Vec<E>,
     /// Exponents and bounds of the terms of a block.
     pub(crate) each_term: Vec<E>,
     /// 1 for each sample whose results are certain.
@@ -90,9 +93,10 @@ impl<E: Element> Workspace<E> {
         grow(&mut self.ratios, widest * tile);
         grow(&mut self.maximum, tile);
         grow(&mut self.nothing_observed, tile);
-        grow(&mut self.scales, 2 * plan.slots.len() * tile);
+        grow(&mut self.scales, SCALE_ROWS * plan.slots.len() * tile);
         grow(&mut self.exponents, tile);
         grow(&mut self.bounds, tile);
+        grow(&mut self.largest, tile);
         grow(&mut self.each_term, 2 * most_terms(plan) * tile);
         grow(&mut self.certain, tile);
         grow(&mut self.joints, joints * tile);
@@ -118,7 +122,7 @@ pub(crate) fn workspace_rows(plan: &Plan, purpose: Purpose) -> usize {
     let (inputs, width) = widest(plan);
     let shared = plan.variables as usize + plan.root.inputs as usize + inputs + width;
     // Exponents and bounds.
-    let shared = shared + 2 * (plan.slots.len() + most_terms(plan));
+    let shared = shared + SCALE_ROWS * plan.slots.len() + 2 * most_terms(plan);
     shared
         + match purpose {
             Purpose::Inference => plan.inference.rows as usize,

@@ -10,7 +10,9 @@ use crate::kernels::input::TileRows;
 use crate::kernels::root::RootWeights;
 use crate::kernels::scaled::root::{Needed, Results};
 use crate::kernels::scaled::terms::Gathered;
-use crate::kernels::scaled::{Scales, SlotValues, normalise, product, root, sum_product};
+use crate::kernels::scaled::{
+    SCALE_ROWS, Scales, SlotValues, normalise, product, root, sum_product,
+};
 use crate::kernels::sum_product::Reverse;
 use crate::kernels::{Place, leaf};
 use crate::simd::{Element, Isa, Real};
@@ -19,13 +21,15 @@ use crate::workspace::Workspace;
 /// Splits a workspace into what scaled kernels take.
 macro_rules! parts {
     ($workspace:ident, $plan:expr, $tile:expr => $arena:pat, $scales:pat, $scratch:pat) => {
-        let Workspace { arena, scales, products, exponents, bounds, each_term, .. } = $workspace;
+        let Workspace { arena, scales, products, exponents, .. } = $workspace;
+        let Workspace { bounds, largest, each_term, .. } = $workspace;
         let $arena = arena;
         let $scales = Scales { rows: scales, numbers: &$plan.numbers, tile: $tile };
         let $scratch = Gathered {
             rows: products,
             exponents: &mut exponents[..$tile],
             bounds: &mut bounds[..$tile],
+            largest: &mut largest[..$tile],
             each: each_term,
         };
     };
@@ -121,8 +125,8 @@ impl<E: Element> Engine<'_, E> {
                     let rows = self.plan.slots[output.index()] as usize * tile;
                     let from = place.at(input, 0);
                     arena.copy_within(from..from + rows, place.at(output, 0));
-                    let from = 2 * input.index() * tile;
-                    scales.rows.copy_within(from..from + 2 * tile, 2 * output.index() * tile);
+                    let (each, from) = (SCALE_ROWS * tile, SCALE_ROWS * input.index() * tile);
+                    scales.rows.copy_within(from..from + each, each * output.index());
                 }
             }
             Step::SumProduct(_) => {
@@ -150,7 +154,7 @@ impl<E: Element> Engine<'_, E> {
         let tile = place.tile;
         let (inputs, width) = (step.inputs as usize, step.width as usize);
         let Workspace { arena, flows, scales, linear, products, ratios, .. } = workspace;
-        let Workspace { exponents, bounds, each_term, .. } = workspace;
+        let Workspace { exponents, bounds, largest, each_term, .. } = workspace;
         let numbers = self.plan.numbers.as_slice();
         for instance in (0..step.instances.len()).rev() {
             let block = self.block(place, index, instance);
@@ -160,6 +164,7 @@ impl<E: Element> Engine<'_, E> {
                 rows: &mut *linear,
                 exponents: &mut exponents[..tile],
                 bounds: &mut bounds[..tile],
+                largest: &mut largest[..tile],
                 each: each_term,
             };
             let scales = Scales { rows: &mut *scales, numbers, tile };

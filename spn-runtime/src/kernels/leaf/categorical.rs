@@ -84,7 +84,11 @@ pub(super) fn reverse<E: Element>(
     let table = &block.constants.log_constant[block.first..];
     let derivatives = &mut quantities[slice.quantity.index()][slice.offset as usize..];
     for (at, flow) in observed(&block, states, flows).filter(|(_, flow)| *flow != E::ZERO) {
-        derivatives[at] += E::from_f64(flow.to_f64() / table[at].to_f64().exp());
+        // That of a probability near 0 may overflow; kept finite, it vanishes when it is multiplied
+        // by the probability.
+        let slope = flow.to_f64() / table[at].to_f64().exp();
+        let steepest = E::STEEPEST.to_f64();
+        derivatives[at] += E::from_f64(slope.clamp(-steepest, steepest));
     }
 }
 

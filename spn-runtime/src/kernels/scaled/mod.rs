@@ -12,7 +12,7 @@
 //! | operation | bound |
 //! |---|---|
 //! | leaf, in relation to the largest `v` | the smallest normal number `t` |
-//! | product of `F` factors below `2^(B+1)` | `2^(F-1) · Σ b` `+ t` |
+//! | product with one more factor | `(b · m' + b' · m) / 2^B + t`, where `m` is the largest `v` |
 //! | sum with weights `w` | `max_o Σ_i w[i, o] · b` `+ t` |
 //! | normalisation by `2^s` | `2^s · b`, at least `t` |
 //!
@@ -37,7 +37,10 @@ use spn_ir::plan::{Numbers, SlotId};
 use super::Place;
 use crate::simd::{Element, Isa, Lanes, LanesOf};
 
-/// Exponents and bounds of the slots: two rows of a tile for each.
+/// Rows of scales for each slot: exponents, bounds and the largest values.
+pub(crate) const SCALE_ROWS: usize = 3;
+
+/// Exponents, bounds and largest values of the slots: three rows of a tile for each.
 pub(crate) struct Scales<'a, E> {
     pub(crate) rows: &'a mut [E],
     pub(crate) numbers: &'a [Numbers],
@@ -54,21 +57,42 @@ impl<E: Element> Scales<'_, E> {
     /// The exponents of a slot, one for each sample.
     #[inline(always)]
     pub(crate) fn exponents(&self, slot: SlotId) -> &[E] {
-        &self.rows[2 * slot.index() * self.tile..][..self.tile]
+        self.row(slot, 0)
     }
 
     /// The bounds of a slot, one for each sample.
     #[inline(always)]
     pub(crate) fn bounds(&self, slot: SlotId) -> &[E] {
-        &self.rows[(2 * slot.index() + 1) * self.tile..][..self.tile]
+        self.row(slot, 1)
     }
 
-    /// Exponents and bounds of a slot, to be written.
+    /// The largest values of a slot, one for each sample.
     #[inline(always)]
-    pub(crate) fn of(&mut self, slot: SlotId) -> (&mut [E], &mut [E]) {
-        let both = &mut self.rows[2 * slot.index() * self.tile..][..2 * self.tile];
-        both.split_at_mut(self.tile)
+    pub(crate) fn largest(&self, slot: SlotId) -> &[E] {
+        self.row(slot, 2)
     }
+
+    #[inline(always)]
+    fn row(&self, slot: SlotId, row: usize) -> &[E] {
+        &self.rows[(SCALE_ROWS * slot.index() + row) * self.tile..][..self.tile]
+    }
+
+    /// The scale of a slot, to be written.
+    #[inline(always)]
+    pub(crate) fn of(&mut self, slot: SlotId) -> Scale<'_, E> {
+        let all = &mut self.rows[SCALE_ROWS * slot.index() * self.tile..][..SCALE_ROWS * self.tile];
+        let (exponents, others) = all.split_at_mut(self.tile);
+        let (bounds, largest) = others.split_at_mut(self.tile);
+        Scale { exponents, bounds, largest }
+    }
+}
+
+/// The scale of one block: a row of each.
+pub(crate) struct Scale<'a, E> {
+    pub(crate) exponents: &'a mut [E],
+    pub(crate) bounds: &'a mut [E],
+    /// The largest values.
+    pub(crate) largest: &'a mut [E],
 }
 
 /// Values of the slots of a tile, whatever their representation.
@@ -85,7 +109,7 @@ impl<E: Element> SlotValues<'_, E> {
         let value = self.values[place.at(slot, row) + sample].to_f64();
         match self.scales {
             Some((scales, numbers)) if numbers[slot.index()] == Numbers::Scaled => {
-                let exponent = scales[2 * slot.index() * place.tile + sample].to_f64();
+                let exponent = scales[SCALE_ROWS * slot.index() * place.tile + sample].to_f64();
                 value.ln() + exponent * LN_2
             }
             _ => value,

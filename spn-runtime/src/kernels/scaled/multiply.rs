@@ -7,8 +7,8 @@
 use spn_ir::plan::{Pick, SlotId, Term};
 
 use super::normalise::normalise;
-use super::terms::{FEW, add_scales};
-use super::{Scales, constant_power};
+use super::terms::{FEW, RunningScale};
+use super::{Scale, Scales, constant_power};
 use crate::kernels::Place;
 use crate::simd::{Element, Isa, Lanes, LanesOf};
 
@@ -154,57 +154,45 @@ fn multiply_picked<I: Isa, E: Element>(
     }
 }
 
-/// The product of any number of factors, a few at a time and normalised after each few, with its
-/// exponents and bounds.
+/// The product of any number of factors, normalised after each few, with its exponents and bounds.
 #[inline(always)]
 pub(super) fn multiply_many<I: Isa, E: Element>(
     isa: I,
     source: Factors<'_, E>,
     scales: &Scales<'_, E>,
     rows: &mut [E],
-    exponents: &mut [E],
-    bounds: &mut [E],
+    (exponents, bounds, largest): (&mut [E], &mut [E], &mut [E]),
 ) {
     let (lanes, tile) = (LanesOf::<I, E>::N, source.place.tile);
-    let first = FEW.min(source.factors.len());
-    add_scales(isa, &source.factors[..first], scales, exponents, bounds);
-    multiply_picked(isa, source, 0..first, None, rows);
-    normalise(isa, tile, rows, exponents, bounds);
-    for factor in first..source.factors.len() {
-        let constant = LanesOf::<I, E>::splat(isa, constant::<E>(2));
+    let constant = LanesOf::<I, E>::splat(isa, constant::<E>(2));
+    let Some((first, others)) = source.factors.split_first() else { return };
+    multiply_picked(isa, source, 0..1, None, rows);
+    exponents.copy_from_slice(scales.exponents(*first));
+    bounds.copy_from_slice(scales.bounds(*first));
+    largest.copy_from_slice(scales.largest(*first));
+    for (index, &factor) in others.iter().enumerate() {
         for (row, out) in rows.chunks_exact_mut(tile).enumerate() {
-            let values = source.row(factor, row);
+            let values = source.row(index + 1, row);
             for (out, value) in out.chunks_exact_mut(lanes).zip(values.chunks_exact(lanes)) {
                 let value = LanesOf::<I, E>::load(isa, value);
                 LanesOf::<I, E>::load(isa, out).mul(value).mul(constant).store(out);
             }
         }
-        grow(isa, source.factors[factor], scales, exponents, bounds);
-        // The product loses at most a factor of two to each factor's largest value.
-        if (factor - first) % FEW == FEW - 1 || factor + 1 == source.factors.len() {
-            normalise(isa, tile, rows, exponents, bounds);
+        for start in (0..tile).step_by(lanes) {
+            let load = |row: &[E]| LanesOf::<I, E>::load(isa, &row[start..]);
+            let product = RunningScale {
+                exponent: load(exponents),
+                bound: load(bounds),
+                largest: load(largest),
+            };
+            let product = product.times(isa, scales, factor, start);
+            product.exponent.store(&mut exponents[start..]);
+            product.bound.store(&mut bounds[start..]);
+            product.largest.store(&mut largest[start..]);
         }
-    }
-}
-
-/// Exponents and bounds of the running product after one more factor.
-#[inline(always)]
-fn grow<I: Isa, E: Element>(
-    isa: I,
-    factor: SlotId,
-    scales: &Scales<'_, E>,
-    exponents: &mut [E],
-    bounds: &mut [E],
-) {
-    let lanes = LanesOf::<I, E>::N;
-    let shift = LanesOf::<I, E>::splat(isa, E::from_f64(f64::from(E::BLOCK_EXPONENT)));
-    let growth = LanesOf::<I, E>::splat(isa, E::from_f64(f64::from(1 << FEW)));
-    let least = LanesOf::<I, E>::splat(isa, E::SMALLEST_NORMAL);
-    for start in (0..exponents.len()).step_by(lanes) {
-        let load = |row: &[E]| LanesOf::<I, E>::load(isa, &row[start..]);
-        let exponent = load(exponents).add(load(scales.exponents(factor))).add(shift);
-        let bound = load(bounds).add(load(scales.bounds(factor)));
-        exponent.store(&mut exponents[start..]);
-        bound.mul_add(growth, least).store(&mut bounds[start..]);
+        if (index + 1) % FEW == 0 || index + 1 == others.len() {
+            let (exponents, bounds) = (&mut *exponents, &mut *bounds);
+            normalise(isa, tile, rows, Scale { exponents, bounds, largest: &mut *largest });
+        }
     }
 }

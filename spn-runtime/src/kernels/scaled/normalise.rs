@@ -1,18 +1,18 @@
 //! Normalising a block: its largest value goes to about `2^B`, the exponent takes the difference.
 
-use super::{nothing, power_of_two};
+use super::{Scale, nothing, power_of_two};
 use crate::simd::math::exp_scaled;
 use crate::simd::{Element, Isa, Lanes, LanesOf};
 
-/// Multiplies the block's rows by a power of two for each sample and adjusts `exponents` and
-/// `bounds`. A sample whose values are all zero keeps them and gets the lowest exponent.
+/// Multiplies the block's rows by a power of two for each sample, adjusts exponents and bounds
+/// and writes the largest values. A sample whose values are all zero keeps them and gets the lowest
+/// exponent.
 #[inline(always)]
 pub(super) fn normalise<I: Isa, E: Element>(
     isa: I,
     tile: usize,
     rows: &mut [E],
-    exponents: &mut [E],
-    bounds: &mut [E],
+    Scale { exponents, bounds, largest: all_largest }: Scale<'_, E>,
 ) {
     let lanes = LanesOf::<I, E>::N;
     let constant = |value: f64| LanesOf::<I, E>::splat(isa, E::from_f64(value));
@@ -34,6 +34,7 @@ pub(super) fn normalise<I: Isa, E: Element>(
         zero.select_lt(largest, exponent.max(lowest), lowest).store(&mut exponents[start..]);
         let bound = LanesOf::<I, E>::load(isa, &bounds[start..]).mul(factor);
         least.max(bound).store(&mut bounds[start..]);
+        largest.mul(factor).store(&mut all_largest[start..]);
     }
 }
 
@@ -95,9 +96,13 @@ pub(crate) fn scale_logs<I: Isa, E: Element>(
     isa: I,
     tile: usize,
     rows: &mut [E],
-    (exponents, bounds): (&mut [E], &mut [E]),
+    scale: Scale<'_, E>,
 ) {
-    exponents_of_logs(isa, tile, rows, exponents);
-    exponentiate(isa, tile, rows, exponents);
-    bounds.fill(E::SMALLEST_NORMAL);
+    let lanes = LanesOf::<I, E>::N;
+    exponents_of_logs(isa, tile, rows, scale.exponents);
+    exponentiate(isa, tile, rows, scale.exponents);
+    scale.bounds.fill(E::SMALLEST_NORMAL);
+    for start in (0..tile).step_by(lanes) {
+        largest(isa, tile, start, rows).store(&mut scale.largest[start..]);
+    }
 }

@@ -19,14 +19,14 @@ pub(crate) fn forward<I: Isa, E: Element>(
     scales: &mut Scales<'_, E>,
     scratch: Gathered<'_, E>,
 ) {
-    let Gathered { rows, exponents, bounds, each } = scratch;
+    let Gathered { rows, exponents, bounds, largest, each } = scratch;
     let rows = &mut rows[..step.term.rows as usize * place.tile];
     let terms = Terms { place, terms: std::slice::from_ref(&step.term), factors };
-    let out = Gathered { rows: &mut *rows, exponents, bounds, each };
+    let out = Gathered { rows: &mut *rows, exponents, bounds, largest, each };
     terms.gather(isa, values, scales, out);
-    normalise(isa, place.tile, rows, exponents, bounds);
-    values[place.at(output, 0)..][..rows.len()].copy_from_slice(rows);
     let scale = scales.of(output);
-    scale.0.copy_from_slice(exponents);
-    scale.1.copy_from_slice(bounds);
+    scale.exponents.copy_from_slice(exponents);
+    scale.bounds.copy_from_slice(bounds);
+    normalise(isa, place.tile, rows, scale);
+    values[place.at(output, 0)..][..rows.len()].copy_from_slice(rows);
 }

@@ -47,10 +47,11 @@ pub(crate) fn forward<I: Isa, E: Element>(
     out: Results<'_, E>,
 ) {
     let Results { joints, total, certain } = out;
-    let Gathered { exponents, bounds, each, .. } = scratch;
+    let Gathered { exponents, bounds, largest, each, .. } = scratch;
     let terms = Terms { place, terms: &root.terms, factors: &root.factors };
     let rows = &mut *joints;
-    terms.gather(isa, values, scales, Gathered { rows, exponents, bounds, each });
+    let gathered = Gathered { rows, exponents, bounds, largest, each };
+    terms.gather(isa, values, scales, gathered);
     let lanes = LanesOf::<I, E>::N;
     for start in (0..place.tile).step_by(lanes) {
         let load = |row: &[E]| LanesOf::<I, E>::load(isa, &row[start..]);

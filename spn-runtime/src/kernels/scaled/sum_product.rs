@@ -21,16 +21,17 @@ pub(crate) fn forward<I: Isa, E: Element>(
     scratch: Gathered<'_, E>,
 ) {
     let tile = block.place.tile;
-    let Gathered { rows, exponents, bounds, each } = scratch;
+    let Gathered { rows, exponents, bounds, largest, each } = scratch;
     let rows = &mut rows[..block.inputs() * tile];
-    gather(isa, block, values, scales, Gathered { rows: &mut *rows, exponents, bounds, each });
+    let gathered = Gathered { rows: &mut *rows, exponents, bounds, largest, each };
+    gather(isa, block, values, scales, gathered);
     let shape = Shape { inputs: block.inputs(), outputs: block.width(), tile };
     let output = &mut values[block.place.at(block.output, 0)..][..block.width() * tile];
     product(isa, shape, block.packed.packed, rows, output);
     let scale = scales.of(block.output);
-    scale.0.copy_from_slice(exponents);
-    sum_bounds(isa, block.packed.largest, bounds, scale.1);
-    normalise(isa, tile, output, scale.0, scale.1);
+    scale.exponents.copy_from_slice(exponents);
+    sum_bounds(isa, block.packed.largest, bounds, scale.bounds);
+    normalise(isa, tile, output, scale);
 }
 
 /// The bounds of sums whose weights sum to at most `largest`.
@@ -69,9 +70,9 @@ pub(crate) fn recompute<I: Isa, E: Element>(
     sums: &mut [E],
 ) {
     let (tile, lanes) = (block.place.tile, LanesOf::<I, E>::N);
-    let Gathered { rows, exponents, bounds, each } = inputs;
+    let Gathered { rows, exponents, bounds, largest, each } = inputs;
     let rows = &mut rows[..block.inputs() * tile];
-    gather(isa, block, values, scales, Gathered { rows, exponents, bounds, each });
+    gather(isa, block, values, scales, Gathered { rows, exponents, bounds, largest, each });
     let output = &values[block.place.at(block.output, 0)..][..block.width() * tile];
     let own = scales.exponents(block.output);
     for start in (0..tile).step_by(lanes) {

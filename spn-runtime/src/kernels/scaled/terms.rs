@@ -7,7 +7,7 @@ use spn_ir::plan::{SlotId, Term};
 
 use super::multiply::{Factors, multiply_few, multiply_many};
 use super::normalise::{exponentiate, exponents_of_logs};
-use super::{Scales, nothing, power_of_two};
+use super::{Scales, constant_power, nothing, power_of_two};
 use crate::kernels::{Place, product};
 use crate::simd::{Element, Isa, Lanes, LanesOf};
 
@@ -31,6 +31,8 @@ pub(crate) struct Gathered<'a, E> {
     pub(crate) exponents: &'a mut [E],
     /// The largest bounds.
     pub(crate) bounds: &'a mut [E],
+    /// Scratch: one row.
+    pub(crate) largest: &'a mut [E],
     /// Scratch: two rows for each term.
     pub(crate) each: &'a mut [E],
 }
@@ -78,10 +80,10 @@ impl<'a> Terms<'a> {
         out: Gathered<'_, E>,
     ) {
         let (place, tile) = (self.place, self.place.tile);
-        let Gathered { rows, exponents, bounds, each } = out;
+        let Gathered { rows, exponents, bounds, largest, each } = out;
         if let [term] = self.terms {
             let source = Factors { place, term, factors: self.factors, values };
-            prepare(isa, source, scales, rows, exponents, bounds);
+            prepare(isa, source, scales, rows, (exponents, bounds, largest));
             match kind(self.factors, scales) {
                 Kind::Logs => exponentiate(isa, tile, rows, exponents),
                 Kind::Few => multiply_few(isa, source, None, rows),
@@ -93,7 +95,7 @@ impl<'a> Terms<'a> {
         for ((term, factors, range), each) in self.iter().zip(each.chunks_exact_mut(2 * tile)) {
             let source = Factors { place, term, factors, values };
             let (own, bounds) = each.split_at_mut(tile);
-            prepare(isa, source, scales, &mut rows[range], own, bounds);
+            prepare(isa, source, scales, &mut rows[range], (own, bounds, &mut *largest));
             raise(isa, own, exponents);
         }
         bounds.fill(E::SMALLEST_NORMAL);
@@ -123,8 +125,7 @@ fn prepare<I: Isa, E: Element>(
     source: Factors<'_, E>,
     scales: &Scales<'_, E>,
     rows: &mut [E],
-    exponents: &mut [E],
-    bounds: &mut [E],
+    (exponents, bounds, largest): (&mut [E], &mut [E], &mut [E]),
 ) {
     let Factors { place, term, factors, values } = source;
     match kind(factors, scales) {
@@ -134,14 +135,14 @@ fn prepare<I: Isa, E: Element>(
             bounds.fill(E::SMALLEST_NORMAL);
         }
         Kind::Few => add_scales(isa, factors, scales, exponents, bounds),
-        Kind::Many => multiply_many(isa, source, scales, rows, exponents, bounds),
+        Kind::Many => multiply_many(isa, source, scales, rows, (exponents, bounds, largest)),
     }
 }
 
 /// Exponents and bounds of the product of a few factors, after the constant of
 /// [`multiply_few`].
 #[inline(always)]
-pub(super) fn add_scales<I: Isa, E: Element>(
+fn add_scales<I: Isa, E: Element>(
     isa: I,
     factors: &[SlotId],
     scales: &Scales<'_, E>,
@@ -149,19 +150,55 @@ pub(super) fn add_scales<I: Isa, E: Element>(
     bounds: &mut [E],
 ) {
     let lanes = LanesOf::<I, E>::N;
-    let others = factors.len().saturating_sub(1) as f64;
-    let shift = others * f64::from(E::BLOCK_EXPONENT);
-    let shift = LanesOf::<I, E>::splat(isa, E::from_f64(shift));
-    let growth = LanesOf::<I, E>::splat(isa, E::from_f64(others.exp2()));
-    let least = LanesOf::<I, E>::splat(isa, E::SMALLEST_NORMAL);
+    let Some((first, others)) = factors.split_first() else { return };
     for start in (0..exponents.len()).step_by(lanes) {
-        let (mut exponent, mut bound) = (shift, LanesOf::<I, E>::splat(isa, E::ZERO));
-        for &factor in factors {
-            exponent = exponent.add(LanesOf::<I, E>::load(isa, &scales.exponents(factor)[start..]));
-            bound = bound.add(LanesOf::<I, E>::load(isa, &scales.bounds(factor)[start..]));
+        let load = |row: &[E]| LanesOf::<I, E>::load(isa, &row[start..]);
+        let mut product = RunningScale {
+            exponent: load(scales.exponents(*first)),
+            bound: load(scales.bounds(*first)),
+            largest: load(scales.largest(*first)),
+        };
+        for factor in others {
+            product = product.times(isa, scales, *factor, start);
         }
-        exponent.store(&mut exponents[start..]);
-        bound.mul_add(growth, least).store(&mut bounds[start..]);
+        product.exponent.store(&mut exponents[start..]);
+        product.bound.store(&mut bounds[start..]);
+    }
+}
+
+/// The scale of a product of several factors, for one register of samples.
+#[derive(Clone, Copy)]
+pub(super) struct RunningScale<L> {
+    pub(super) exponent: L,
+    pub(super) bound: L,
+    /// At least the largest value.
+    pub(super) largest: L,
+}
+
+impl<L: Lanes> RunningScale<L> {
+    /// After one more factor and a factor `2^-B`.
+    #[inline(always)]
+    pub(super) fn times<E: Element>(
+        self,
+        isa: L::Isa,
+        scales: &Scales<'_, E>,
+        factor: SlotId,
+        start: usize,
+    ) -> Self
+    where
+        L: Lanes<Elem = E>,
+    {
+        let load = |row: &[E]| L::load(isa, &row[start..]);
+        let shift = L::splat(isa, E::from_f64(f64::from(E::BLOCK_EXPONENT)));
+        let constant = L::splat(isa, constant_power(-E::BLOCK_EXPONENT));
+        let (bound, largest) = (load(scales.bounds(factor)), load(scales.largest(factor)));
+        // Products of a few factors may round below the smallest normal number in between, too.
+        let least = L::splat(isa, E::from_f64(4.0 * E::SMALLEST_NORMAL.to_f64()));
+        Self {
+            exponent: self.exponent.add(load(scales.exponents(factor))).add(shift),
+            bound: self.bound.mul(largest).add(bound.mul(self.largest)).mul_add(constant, least),
+            largest: self.largest.mul(largest).mul(constant),
+        }
     }
 }
 
