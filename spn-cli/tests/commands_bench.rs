@@ -28,6 +28,7 @@ fn every_operation_is_measured_beside_the_peak() {
         for field in ["compile_s", "l2_gb_s", "l3_gb_s", "memory_gb_s", "samples"] {
             positive(&json, field);
         }
+        assert_eq!(json["rerun_fraction"], json!(0.0), "{json}");
         // The figures agree with each other.
         let rows = positive(&json, "rows_per_s");
         assert!((rows * positive(&json, "median_s") / 7.0 - 1.0).abs() < 1e-9, "{json}");

@@ -35,7 +35,7 @@ pub(super) enum Content {
     /// A circuit.
     Circuit(Circuit),
     /// A compiled plan.
-    Plan(Plan, Precision),
+    Plan(Box<Plan>, Precision),
 }
 
 impl Content {
@@ -68,7 +68,7 @@ impl Content {
             _ => Precision::F64,
         };
         if container::sniff(bytes) == Some(Kind::Plan) {
-            return Ok(Self::Plan(container::read_plan(bytes)?, precision));
+            return Ok(Self::Plan(Box::new(container::read_plan(bytes)?), precision));
         }
         Ok(Self::Network(network_file::read(bytes)?, precision))
     }

@@ -40,7 +40,7 @@ pub enum ModelKind {
     /// A circuit.
     Circuit(Circuit),
     /// A compiled plan.
-    Plan(Plan),
+    Plan(Box<Plan>),
 }
 
 /// A model as it was read.
@@ -204,7 +204,7 @@ impl LoadedModel {
     /// If the circuit is invalid (unless that is allowed) or too large.
     pub fn plan(&self, columns: Option<usize>, options: &Options) -> Result<Plan, Failure> {
         if let ModelKind::Plan(plan) = &self.kind {
-            return Ok(plan.clone());
+            return Ok(Plan::clone(plan));
         }
         let plan = spn_compiler::compile(&self.circuit(columns)?, options);
         plan.map_err(|error| Failure::from(error).in_file(&self.path))

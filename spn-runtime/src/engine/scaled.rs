@@ -74,7 +74,7 @@ impl<E: Element> Engine<'_, E> {
         {
             parts!(workspace, plan, rows.tile => arena, scales, scratch);
             let slots = (arena.as_slice(), &scales);
-            root::forward(isa, place, &plan.root, weights, slots, scratch, needed, results);
+            root::forward(isa, place, (&plan.root, weights), slots, scratch, needed, results);
         }
         for (sample, certain) in certain[..rows.count].iter_mut().enumerate() {
             if is_empty(rows, sample, plan.variables as usize, &workspace.inputs) {

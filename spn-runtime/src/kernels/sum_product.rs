@@ -295,7 +295,7 @@ fn scatter_products<I: Isa, E: Element>(
         let (term_slots, other_slots) = slots.split_at(term.factors as usize);
         match (&term.pick, term_slots) {
             (Pick::Same, &[a]) => {
-                scatter_same(isa, block.place, [a], (term_linear, term_rows), flows)
+                scatter_same(isa, block.place, [a], (term_linear, term_rows), flows);
             }
             (Pick::Same, &[a, b]) => {
                 scatter_same(isa, block.place, [a, b], (term_linear, term_rows), flows);

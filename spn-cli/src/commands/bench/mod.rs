@@ -101,7 +101,7 @@ impl Arguments {
         let made = table.is_none();
         let values = table.map_or_else(|| self.made_up(&plan, session.seed()), |t| t.values);
         let rows = values.len() / (plan.variables as usize).max(1);
-        let Measured { times, peak, streams, threads } =
+        let Measured { times, peak, streams, threads, rerun_fraction } =
             measure::<E>(self, plan, &E::from_table(values), session)?;
         let (median, late) = (times.median(), times.quantile(0.99));
         let per_second = self.batch as f64 / median.max(1e-12);
@@ -114,7 +114,7 @@ impl Arguments {
             "op": self.op.name(), "batch": self.batch, "precision": precision,
             "isa": session.level.to_string(), "threads": threads,
             "rows_per_s": per_second, "median_s": median, "p99_s": late, "samples": times.len(),
-            "multiply_adds_per_row": adds, "passes": passes,
+            "multiply_adds_per_row": adds, "passes": passes, "rerun_fraction": rerun_fraction,
             "gflops": flops / 1e9, "peak_gflops": peak / 1e9, "fraction_of_peak": flops / peak,
             "l2_gb_s": streams.level2 / 1e9, "l3_gb_s": streams.level3 / 1e9,
             "memory_gb_s": streams.memory / 1e9,
@@ -147,6 +147,7 @@ impl Arguments {
                     streams.memory / 1e9
                 ),
             ),
+            ("run again", format!("{:.2} % of rows", 100.0 * rerun_fraction)),
             ("compiled in", brief(compile)),
         ];
         Ok(Answer::new(json, facts(lines)))

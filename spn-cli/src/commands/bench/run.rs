@@ -16,6 +16,9 @@ const ROUNDS: u32 = 20;
 /// A call that takes longer than its share of the rounds still has this many.
 const LEAST_ROUNDS: u32 = 5;
 
+/// Calls in which rows that run again are counted.
+const COUNTED_CALLS: usize = 8;
+
 /// Rounds with a measurement of memory, which takes longer.
 const STREAM_ROUNDS: usize = 3;
 
@@ -28,6 +31,8 @@ pub(super) struct Measured {
     /// Bytes per second, medians.
     pub(super) streams: Streams,
     pub(super) threads: usize,
+    /// Which part of the rows ran again because the first result was not certain.
+    pub(super) rerun_fraction: f64,
 }
 
 /// Measures calls of the operation on the rows.
@@ -49,6 +54,7 @@ pub(super) fn measure<E: Real>(
         bar
     });
     work.warm_up(arguments.seconds / 5.0)?;
+    let rerun_fraction = rerun_fraction(&mut work)?;
     let (mut times, mut peaks, mut spent) = (Times::default(), Vec::new(), 0.0);
     for round in 0..ROUNDS {
         if round >= LEAST_ROUNDS && spent >= arguments.seconds {
@@ -67,5 +73,19 @@ pub(super) fn measure<E: Real>(
     if let Some(bar) = bar {
         bar.finish_and_clear();
     }
-    Ok(Measured { times, peak: median(&peaks), streams, threads })
+    Ok(Measured { times, peak: median(&peaks), streams, threads, rerun_fraction })
+}
+
+/// Rows that run again among those of a few calls.
+fn rerun_fraction<E: Real>(work: &mut Work<E>) -> Result<f64, Failure> {
+    let reruns = |work: &Work<E>| {
+        let reruns = work.executable().reruns();
+        reruns.double + reruns.logarithmic
+    };
+    let before = reruns(work);
+    for _ in 0..COUNTED_CALLS {
+        work.call()?;
+    }
+    let again = reruns(work) - before;
+    Ok(again as f64 / (COUNTED_CALLS * work.batch()) as f64)
 }

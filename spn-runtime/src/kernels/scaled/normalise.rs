@@ -96,13 +96,13 @@ pub(crate) fn scale_logs<I: Isa, E: Element>(
     isa: I,
     tile: usize,
     rows: &mut [E],
-    scale: Scale<'_, E>,
+    Scale { exponents, bounds, largest: all_largest }: Scale<'_, E>,
 ) {
     let lanes = LanesOf::<I, E>::N;
-    exponents_of_logs(isa, tile, rows, scale.exponents);
-    exponentiate(isa, tile, rows, scale.exponents);
-    scale.bounds.fill(E::SMALLEST_NORMAL);
+    exponents_of_logs(isa, tile, rows, exponents);
+    exponentiate(isa, tile, rows, exponents);
+    bounds.fill(E::SMALLEST_NORMAL);
     for start in (0..tile).step_by(lanes) {
-        largest(isa, tile, start, rows).store(&mut scale.largest[start..]);
+        largest(isa, tile, start, rows).store(&mut all_largest[start..]);
     }
 }

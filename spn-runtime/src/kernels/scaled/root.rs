@@ -39,8 +39,7 @@ fn tolerance<E: Element>() -> E {
 pub(crate) fn forward<I: Isa, E: Element>(
     isa: I,
     place: Place<'_>,
-    root: &Root,
-    weights: RootWeights<'_, E>,
+    (root, weights): (&Root, RootWeights<'_, E>),
     (values, scales): (&[E], &Scales<'_, E>),
     scratch: Gathered<'_, E>,
     needed: Needed,
