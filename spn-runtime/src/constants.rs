@@ -14,8 +14,11 @@ use spn_ir::{Formula, LocationScale, ParameterId, Quantity, Slice};
 
 use crate::Number;
 use crate::simd::gemm::{pack, pack_transposed, packed_len};
-use crate::simd::math::exp;
+use crate::simd::math::{exp, ln};
 use crate::simd::{Element, Isa, Lanes, LanesOf, Level, Real, dispatch};
+
+/// Values of one parallel job.
+const CHUNK: usize = 1 << 14;
 
 /// Everything computed from the parameters.
 #[derive(Clone, Debug)]
@@ -106,7 +109,7 @@ impl<E: Number> Constants<E> {
             .steps
             .iter()
             .map(|step| match step {
-                Step::Leaf(step) => leaf_constants(step, &self.quantities),
+                Step::Leaf(step) => leaf_constants(step, &self.quantities, level),
                 _ => LeafConstants::default(),
             })
             .collect();
@@ -234,8 +237,6 @@ fn evaluate<E: Number>(
     level: Level,
     values: &mut Vec<E>,
 ) {
-    /// Values of one parallel job.
-    const CHUNK: usize = 1 << 14;
     let read = |id: ParameterId| parameters[id.index()].as_slice();
     match (quantity.formula, quantity.bounds) {
         (Formula::Exp(id), None) => {
@@ -268,20 +269,19 @@ fn part<E>(quantities: &[Vec<E>], slice: Slice, length: usize) -> &[E] {
     &quantities[slice.quantity.index()][slice.offset as usize..][..length]
 }
 
-fn leaf_constants<E: Number>(step: &LeafStep, quantities: &[Vec<E>]) -> LeafConstants<E> {
+fn leaf_constants<E: Number>(
+    step: &LeafStep,
+    quantities: &[Vec<E>],
+    level: Level,
+) -> LeafConstants<E> {
     let width = step.width as usize;
     let mut constants = LeafConstants::default();
     for instance in &step.instances {
         match (step.kernel, instance.first, instance.second) {
-            (LeafKernel::LocationScale(density), Some(location), Some(scale)) => {
+            (LeafKernel::LocationScale(_), Some(location), Some(scale)) => {
                 let length = width * step.dimensions as usize;
-                let base = log_normaliser(density);
                 constants.location.extend_from_slice(part(quantities, location, length));
-                for &scale in part(quantities, scale, length) {
-                    constants.inverse_scale.push(E::ONE / scale);
-                    let log_constant = base - Real::to_f64(scale).ln();
-                    constants.log_constant.push(Real::from_f64(log_constant));
-                }
+                constants.inverse_scale.extend_from_slice(part(quantities, scale, length));
             }
             (LeafKernel::Categorical { states }, Some(probabilities), _) => {
                 let length = width * step.dimensions as usize * states as usize;
@@ -291,7 +291,28 @@ fn leaf_constants<E: Number>(step: &LeafStep, quantities: &[Vec<E>]) -> LeafCons
             _ => {}
         }
     }
+    if let LeafKernel::LocationScale(density) = step.kernel {
+        let base = Real::from_f64(log_normaliser(density));
+        let LeafConstants { inverse_scale, log_constant, .. } = &mut constants;
+        log_constant.resize(inverse_scale.len(), E::ZERO);
+        let jobs = inverse_scale.par_chunks_mut(CHUNK).zip(log_constant.par_chunks_mut(CHUNK));
+        jobs.for_each(|(scales, logs)| {
+            dispatch!(level, isa => invert_scales(isa, base, scales, logs));
+        });
+    }
     constants
+}
+
+/// `logs = base - ln scales`, then the scales become their reciprocals.
+#[inline(always)]
+fn invert_scales<I: Isa, E: Element>(isa: I, base: E, scales: &mut [E], logs: &mut [E]) {
+    let lanes = LanesOf::<I, E>::N;
+    let (base, one) = (LanesOf::<I, E>::splat(isa, base), LanesOf::<I, E>::splat(isa, E::ONE));
+    for (scales, logs) in scales.chunks_mut(lanes).zip(logs.chunks_mut(lanes)) {
+        let scale = LanesOf::<I, E>::load_partial(isa, scales);
+        base.sub(ln(isa, scale)).store_partial(logs);
+        one.div(scale).store_partial(scales);
+    }
 }
 
 /// The log-density's constant for scale 1.

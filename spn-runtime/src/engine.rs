@@ -193,6 +193,14 @@ impl<'a, E: Element> Engine<'a, E> {
         Place { tables: &self.plan.tables, offsets: &memory.offsets, tile }
     }
 
+    fn root_weights(&self) -> RootWeights<'_, E> {
+        RootWeights {
+            linear: &self.constants.root_weights,
+            log: &self.constants.root_log_weights,
+            normalised: self.constants.root_is_normalised,
+        }
+    }
+
     /// Loads the rows and runs the steps in the plan's order, then the root.
     #[inline(always)]
     fn forward<I: Isa>(&self, isa: I, rows: TileRows<'_, E>, workspace: &mut Workspace<E>) {
@@ -232,12 +240,7 @@ impl<'a, E: Element> Engine<'a, E> {
         }
         let Workspace { arena, joints, total, .. } = workspace;
         let joints = &mut joints[..plan.root.inputs as usize * rows.tile];
-        let weights = RootWeights {
-            linear: &self.constants.root_weights,
-            log: &self.constants.root_log_weights,
-            normalised: self.constants.root_is_normalised,
-        };
-        root::forward(isa, place, &plan.root, weights, arena, joints, total);
+        root::forward(isa, place, &plan.root, self.root_weights(), arena, joints, total);
     }
 
     #[inline(always)]

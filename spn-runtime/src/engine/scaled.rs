@@ -7,7 +7,6 @@ use spn_ir::plan::{Plan, Step};
 
 use super::Engine;
 use crate::kernels::input::TileRows;
-use crate::kernels::root::RootWeights;
 use crate::kernels::scaled::root::{Needed, Results};
 use crate::kernels::scaled::terms::Gathered;
 use crate::kernels::scaled::{
@@ -61,11 +60,7 @@ impl<E: Element> Engine<'_, E> {
         let Workspace { joints, total, certain, .. } = &mut *workspace;
         let (mut joints, mut total) = (std::mem::take(joints), std::mem::take(total));
         let mut certain = std::mem::take(certain);
-        let weights = RootWeights {
-            linear: &self.constants.root_weights,
-            log: &self.constants.root_log_weights,
-            normalised: self.constants.root_is_normalised,
-        };
+        let weights = self.root_weights();
         let results = Results {
             joints: &mut joints[..plan.root.inputs as usize * rows.tile],
             total: &mut total,
