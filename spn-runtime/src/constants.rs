@@ -14,7 +14,7 @@ use spn_ir::{Formula, LocationScale, ParameterId, Quantity, Slice};
 
 use crate::Number;
 use crate::simd::gemm::{pack, pack_transposed, packed_len};
-use crate::simd::math::{exp, ln};
+use crate::simd::math::exp;
 use crate::simd::{Element, Isa, Lanes, LanesOf, Level, Real, dispatch};
 
 /// Values of one parallel job.
@@ -109,7 +109,7 @@ impl<E: Number> Constants<E> {
             .steps
             .iter()
             .map(|step| match step {
-                Step::Leaf(step) => leaf_constants(step, &self.quantities, level),
+                Step::Leaf(step) => leaf_constants(step, &self.quantities),
                 _ => LeafConstants::default(),
             })
             .collect();
@@ -269,11 +269,7 @@ fn part<E>(quantities: &[Vec<E>], slice: Slice, length: usize) -> &[E] {
     &quantities[slice.quantity.index()][slice.offset as usize..][..length]
 }
 
-fn leaf_constants<E: Number>(
-    step: &LeafStep,
-    quantities: &[Vec<E>],
-    level: Level,
-) -> LeafConstants<E> {
+fn leaf_constants<E: Number>(step: &LeafStep, quantities: &[Vec<E>]) -> LeafConstants<E> {
     let width = step.width as usize;
     let mut constants = LeafConstants::default();
     for instance in &step.instances {
@@ -292,26 +288,20 @@ fn leaf_constants<E: Number>(
         }
     }
     if let LeafKernel::LocationScale(density) = step.kernel {
-        let base = Real::from_f64(log_normaliser(density));
+        let base = log_normaliser(density);
         let LeafConstants { inverse_scale, log_constant, .. } = &mut constants;
         log_constant.resize(inverse_scale.len(), E::ZERO);
         let jobs = inverse_scale.par_chunks_mut(CHUNK).zip(log_constant.par_chunks_mut(CHUNK));
-        jobs.for_each(|(scales, logs)| {
-            dispatch!(level, isa => invert_scales(isa, base, scales, logs));
-        });
+        jobs.for_each(|(scales, logs)| invert_scales(base, scales, logs));
     }
     constants
 }
 
-/// `logs = base - ln scales`, then the scales become their reciprocals.
-#[inline(always)]
-fn invert_scales<I: Isa, E: Element>(isa: I, base: E, scales: &mut [E], logs: &mut [E]) {
-    let lanes = LanesOf::<I, E>::N;
-    let (base, one) = (LanesOf::<I, E>::splat(isa, base), LanesOf::<I, E>::splat(isa, E::ONE));
-    for (scales, logs) in scales.chunks_mut(lanes).zip(logs.chunks_mut(lanes)) {
-        let scale = LanesOf::<I, E>::load_partial(isa, scales);
-        base.sub(ln(isa, scale)).store_partial(logs);
-        one.div(scale).store_partial(scales);
+/// `logs = base - ln scales`, in double precision, then the scales become their reciprocals.
+fn invert_scales<E: Number>(base: f64, scales: &mut [E], logs: &mut [E]) {
+    for (scale, log) in scales.iter_mut().zip(logs) {
+        *log = Real::from_f64(base - Real::to_f64(*scale).ln());
+        *scale = E::ONE / *scale;
     }
 }
 
