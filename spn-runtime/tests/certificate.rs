@@ -9,16 +9,16 @@ use spn_compiler::{Options, compile};
 use spn_ir::{Circuit, text};
 use spn_runtime::simd::Level;
 use spn_runtime::{Executable, ExecutableOptions, GradientOptions, Number, Rows};
-use spn_testkit::compare_each;
+use spn_testkit::{EvaluateOptions, compare_each};
 
-/// More rows than are run one by one.
-const COPIES: usize = 24;
+/// At least so many rows are run: more than are run one by one.
+const BATCH: usize = 100;
 
 /// Compares log-likelihoods, joints and the loss of a batch with the reference on every
 /// instruction set; gives how many rows ran again at least once.
 fn check(circuit: &Circuit, rows: &[Vec<f64>]) -> u64 {
     let plan = compile(circuit, &Options::default()).unwrap();
-    let rows: Vec<Vec<f64>> = rows.iter().cycle().take(rows.len() * COPIES).cloned().collect();
+    let rows: Vec<Vec<f64>> = rows.iter().cycle().take(rows.len().max(BATCH)).cloned().collect();
     let mut most = 0;
     for level in Level::available() {
         let options = ExecutableOptions { level, threads: Some(1) };
@@ -39,9 +39,6 @@ fn check_with<E: Number>(
 ) {
     let values: Vec<E> = rows.iter().flatten().map(|v| E::from_f64(*v)).collect();
     let batch = Rows::new(&values, circuit.variables as usize).unwrap();
-    let widen = |values: Vec<E>| -> Vec<f64> {
-        values.into_iter().map(spn_runtime::simd::Real::to_f64).collect()
-    };
     let likelihoods = widen(executable.log_likelihood(batch).unwrap());
     let joints = widen(executable.class_joints(batch).unwrap());
     let gradient = executable.gradient(batch, &GradientOptions::default()).unwrap();
@@ -52,10 +49,26 @@ fn check_with<E: Number>(
     compare_each(&likelihoods, &expected, tolerance).unwrap();
     let mean = -expected.iter().sum::<f64>() / rows.len() as f64;
     compare_each(&[gradient.loss], &[mean], tolerance).unwrap();
-    assert!(gradient.parameters.iter().flatten().all(|derivative| derivative.is_finite()));
+    let mut derivatives = gradient.parameters.iter().flatten();
+    assert!(derivatives.all(|value| value.is_finite()
+        || (steep(circuit, rows) && !spn_runtime::simd::Real::to_f64(*value).is_nan())));
     let expected: Vec<f64> =
         rows.iter().flat_map(|row| spn_testkit::root_joints(circuit, row, None)).collect();
     compare_each(&joints, &expected, tolerance).unwrap();
+}
+
+fn widen<E: Number>(values: Vec<E>) -> Vec<f64> {
+    values.into_iter().map(spn_runtime::simd::Real::to_f64).collect()
+}
+
+/// Whether some derivative is beyond single precision: that of a zero weight, whose child is far
+/// more likely than everything else.
+fn steep(circuit: &Circuit, rows: &[Vec<f64>]) -> bool {
+    let options = EvaluateOptions::default();
+    rows.iter().any(|row| {
+        let gradients = spn_testkit::reverse_log_likelihood(circuit, row, None, &options);
+        gradients.parameters.iter().flatten().any(|value| value.abs() > 1e30)
+    })
 }
 
 fn circuit(text: &str) -> Circuit {
@@ -156,6 +169,141 @@ fn subnormal_parameters() {
     );
     let rows: Vec<Vec<f64>> = (0..4).map(|i| vec![f64::from(i % 2), f64::from(i / 2)]).collect();
     check(&subnormal, &rows);
+}
+
+/// Distances in powers of two, in nats, that lie around the limits of both precisions: what one
+/// power of two can align, and what a block can hold.
+fn distances() -> impl Iterator<Item = f64> + Clone {
+    let limits = [87.0, 100.0, 109.0, 600.0, 708.0, 875.0];
+    let around =
+        limits.into_iter().flat_map(|limit| (-6..7).map(move |step| limit + f64::from(step)));
+    [0.0, 40.0, 300.0, 1200.0, 5000.0].into_iter().chain(around)
+}
+
+/// What is large is impossible in the end, what is small decides, and a still smaller alternative
+/// is there to be taken for the result: `b` is e^-d of `a`, `q` is e^-f of both.
+const ALTERNATIVES: &str = "spn 1
+    variables 3
+    a = leaf normal(0) location=[0] scale=[1000000]
+    b = leaf normal(0) location=[0] scale=[1]
+    t = sum(a, b) x2 weights=[1 0; 0 1]
+    w = leaf normal(1) x2 location=[0 0] scale=[1000000 1000000]
+    c = leaf categorical(2) x2 probabilities=[0 1; 0.5 0.5]
+    v = sum(w) x2 weights=[1 0; 0 1]
+    p = product(t, v, c)
+    u = sum(p) weights=[0.5 0.5]
+    x = leaf normal(0) location=[0] scale=[1000000]
+    y = leaf normal(1) location=[0] scale=[1]
+    z = leaf categorical(2) probabilities=[0.5 0.5]
+    k = sum(x) weights=[1]
+    l = sum(y) weights=[1]
+    q = product(k, l, z)
+    r = sum(u, q) weights=[0.5 0.5]
+    root r";
+
+#[test]
+fn what_is_lost_beside_larger_terms_is_known() {
+    let mut rows = Vec::new();
+    for b in distances() {
+        for q in distances() {
+            rows.push(vec![(2.0 * b).sqrt(), (2.0 * q).sqrt(), 0.0]);
+        }
+    }
+    check(&circuit(ALTERNATIVES), &rows);
+}
+
+/// As above, with two factors that are both lost: the error of their product is the product of the
+/// errors.
+#[test]
+fn what_is_lost_in_two_factors_is_known() {
+    let two_lost = circuit(
+        "spn 1
+        variables 4
+        a = leaf normal(0) location=[0] scale=[1000000]
+        b = leaf normal(0) location=[0] scale=[1]
+        t = sum(a, b) x2 weights=[1 0; 0 1]
+        c = leaf categorical(1) x2 probabilities=[0 1; 0.5 0.5]
+        p = product(t, c)
+        u = sum(p) weights=[0.5 0.5]
+        d = leaf normal(2) location=[0] scale=[1000000]
+        e = leaf normal(2) location=[0] scale=[1]
+        s = sum(d, e) x2 weights=[1 0; 0 1]
+        f = leaf categorical(3) x2 probabilities=[0 1; 0.5 0.5]
+        o = product(s, f)
+        v = sum(o) weights=[0.5 0.5]
+        m = product(u, v)
+        g = leaf normal(0) location=[0] scale=[1]
+        h = leaf normal(2) location=[0] scale=[0.9]
+        i = leaf categorical(1) probabilities=[0.5 0.5]
+        j = leaf categorical(3) probabilities=[0.5 0.5]
+        q = product(g, h, i, j)
+        w = sum(q) weights=[1]
+        r = sum(m, w) weights=[0.5 0.5]
+        root r",
+    );
+    let mut rows = Vec::new();
+    for first in distances() {
+        for second in distances() {
+            rows.push(vec![(2.0 * first).sqrt(), 0.0, (2.0 * second).sqrt(), 0.0]);
+        }
+    }
+    check(&two_lost, &rows);
+}
+
+/// Logarithms of millions: exponents end before.
+#[test]
+fn exponents_that_are_too_low_are_known() {
+    let mut text = "spn 1\nvariables 6\n".to_owned();
+    for v in 0..6 {
+        writeln!(text, "l{v} = leaf normal({v}) x2 location=[0 1] scale=[1 1]").unwrap();
+        writeln!(text, "s{v} = sum(l{v}) x2 weights=[0.1 0.9; 0.6 0.4]").unwrap();
+    }
+    text += "p = product(s0, s1, s2)\nq = product(s3, s4, s5)\n";
+    text += "t = sum(p) x2 weights=[0.1 0.9; 0.6 0.4]\nu = sum(q) x2 weights=[0.1 0.9; 0.6 0.4]\n";
+    text += "o = product(t, u)\nr = sum(o) weights=[0.3 0.7]\nroot r";
+    let rows: Vec<Vec<f64>> =
+        (1..40).map(|far| (0..6).map(|v| f64::from(far * 40 + v)).collect()).collect();
+    check(&circuit(&text), &rows);
+}
+
+/// Children of the root that are less likely by about what a block can hold: their joints need not
+/// be certain for the flows to be.
+#[test]
+fn hardly_possible_children_get_no_flow() {
+    let circuit = circuit(
+        "spn 1
+        variables 2
+        a = leaf normal(0) x2 location=[0 0] scale=[1.25 1]
+        b = leaf normal(1) x2 location=[0 0] scale=[1.25 1]
+        s = sum(a) x2 weights=[1 0; 0 1]
+        t = sum(b) x2 weights=[1 0; 0 1]
+        p = product(s, t)
+        r = sum(p) weights=[0.5 0.5]
+        root r",
+    );
+    let plan = compile(&circuit, &Options::default()).unwrap();
+    let single = Executable::<f32>::new(plan.clone()).unwrap();
+    let double = Executable::<f64>::new(plan).unwrap();
+    for distance in distances() {
+        let row = [(distance / (1.0 - 0.8 * 0.8)).sqrt(); 2];
+        let options = EvaluateOptions::default();
+        let reference = spn_testkit::reverse_log_likelihood(&circuit, &row, None, &options);
+        let expected: Vec<f64> = reference.parameters.concat().iter().map(|value| -value).collect();
+        for (actual, tolerance) in
+            [(gradient(&single, &row), 1e-4), (gradient(&double, &row), 1e-9)]
+        {
+            compare_each(&actual, &expected, tolerance).unwrap();
+        }
+    }
+}
+
+/// The gradient of a batch of equal rows.
+fn gradient<E: Number>(executable: &Executable<E>, row: &[f64]) -> Vec<f64> {
+    let values: Vec<E> =
+        row.iter().cycle().take(BATCH * row.len()).map(|v| E::from_f64(*v)).collect();
+    let batch = Rows::new(&values, row.len()).unwrap();
+    let gradient = executable.gradient(batch, &GradientOptions::default()).unwrap();
+    widen(gradient.parameters.concat())
 }
 
 /// Ordinary networks do not run again.

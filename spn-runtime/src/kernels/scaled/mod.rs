@@ -12,9 +12,10 @@
 //! | operation | bound |
 //! |---|---|
 //! | leaf, in relation to the largest `v` | the smallest normal number `t` |
-//! | product with one more factor | `(b · m' + b' · m) / 2^B + t`, where `m` is the largest `v` |
+//! | product with one more factor | `(b · (m' + b') + b' · m) / 2^B + t`, where `m` is the largest `v` |
+//! | term at another exponent, by `2^d` | `2^d · b + t`, and all of `2^d · v` where `2^d` is too small |
 //! | sum with weights `w` | `max_o Σ_i w[i, o] · b` `+ t` |
-//! | normalisation by `2^s` | `2^s · b`, at least `t` |
+//! | normalisation by `2^s` | `2^s · b + t`, and all of `v` where `k` leaves its range |
 //!
 //! At the root the bound is compared with the results. Where it is not far below them, the tile
 //! runs again in log space. Overflow shows as infinity or NaN at the root and fails the comparison,

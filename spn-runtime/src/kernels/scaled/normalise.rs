@@ -5,8 +5,8 @@ use crate::simd::math::exp_scaled;
 use crate::simd::{Element, Isa, Lanes, LanesOf};
 
 /// Multiplies the block's rows by a power of two for each sample, adjusts exponents and bounds
-/// and writes the largest values. A sample whose values are all zero keeps them and gets the lowest
-/// exponent.
+/// and writes the largest values. Values that are all zero may have been flushed: they keep their
+/// bound, at as low an exponent as it allows.
 #[inline(always)]
 pub(super) fn normalise<I: Isa, E: Element>(
     isa: I,
@@ -16,8 +16,8 @@ pub(super) fn normalise<I: Isa, E: Element>(
 ) {
     let lanes = LanesOf::<I, E>::N;
     let constant = |value: f64| LanesOf::<I, E>::splat(isa, E::from_f64(value));
-    let zero = constant(0.0);
     let least = LanesOf::<I, E>::splat(isa, E::SMALLEST_NORMAL);
+    let lowest = LanesOf::<I, E>::splat(isa, nothing());
     let target = constant(f64::from(E::BLOCK_EXPONENT));
     let most = constant(f64::from(E::LARGEST_EXPONENT));
     for start in (0..tile).step_by(lanes) {
@@ -30,11 +30,12 @@ pub(super) fn normalise<I: Isa, E: Element>(
             LanesOf::<I, E>::load(isa, row).mul(factor).store(row);
         }
         let exponent = LanesOf::<I, E>::load(isa, &exponents[start..]).sub(shift);
-        let lowest = LanesOf::<I, E>::splat(isa, nothing());
-        zero.select_lt(largest, exponent.max(lowest), lowest).store(&mut exponents[start..]);
-        let bound = LanesOf::<I, E>::load(isa, &bounds[start..]).mul(factor);
-        least.max(bound).store(&mut bounds[start..]);
-        largest.mul(factor).store(&mut all_largest[start..]);
+        exponent.max(lowest).store(&mut exponents[start..]);
+        let largest = largest.mul(factor);
+        let bound = LanesOf::<I, E>::load(isa, &bounds[start..]).mul_add(factor, least);
+        // Where the exponent is raised, the values are too large, by less than themselves.
+        exponent.select_lt(lowest, bound.add(largest), bound).store(&mut bounds[start..]);
+        largest.store(&mut all_largest[start..]);
     }
 }
 

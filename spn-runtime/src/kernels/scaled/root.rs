@@ -79,8 +79,8 @@ fn log<I: Isa, E: Element>(isa: I, value: LanesOf<I, E>, exponent: LanesOf<I, E>
     let exponent = exponent.add(own);
     let low = exponent.mul_add(constant(E::LN_2_LOW), ln(isa, mantissa));
     let log = exponent.mul_add(constant(E::LN_2_HIGH), low);
-    // Nothing below is certain; zero gives log 0.
-    value.select_lt(constant(E::SMALLEST_NORMAL), ln(isa, value), log)
+    // What is flushed is nothing: beside the certain total it has no flow.
+    value.select_lt(constant(E::SMALLEST_NORMAL), constant(E::NEG_INFINITY), log)
 }
 
 /// Makes logarithms of the joints; gives the sum of the weighted joints, the smallest joint that

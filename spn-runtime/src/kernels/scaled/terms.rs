@@ -104,7 +104,8 @@ impl<'a> Terms<'a> {
             let (own, bound) = each.split_at_mut(tile);
             let rows = &mut rows[range];
             // From here on the scratch has the factors that bring the term to the common exponents.
-            align(isa, own, exponents);
+            align(isa, own, exponents, bound);
+            raise(isa, bound, bounds);
             match kind(factors, scales) {
                 Kind::Logs => exponentiate(isa, tile, rows, exponents),
                 Kind::Few => multiply_few(isa, source, Some(own), rows),
@@ -112,8 +113,6 @@ impl<'a> Terms<'a> {
                     multiply_row(isa, own, row);
                 }),
             }
-            multiply_row(isa, own, bound);
-            raise(isa, bound, bounds);
         }
     }
 }
@@ -194,9 +193,10 @@ impl<L: Lanes> RunningScale<L> {
         let (bound, largest) = (load(scales.bounds(factor)), load(scales.largest(factor)));
         // Products of a few factors may round below the smallest normal number in between, too.
         let least = L::splat(isa, E::from_f64(4.0 * E::SMALLEST_NORMAL.to_f64()));
+        let errors = self.bound.mul(largest.add(bound)).add(bound.mul(self.largest));
         Self {
             exponent: self.exponent.add(load(scales.exponents(factor))).add(shift),
-            bound: self.bound.mul(largest).add(bound.mul(self.largest)).mul_add(constant, least),
+            bound: errors.mul_add(constant, least),
             largest: self.largest.mul(largest).mul(constant),
         }
     }
@@ -212,13 +212,22 @@ fn raise<I: Isa, E: Element>(isa: I, row: &[E], largest: &mut [E]) {
     }
 }
 
-/// `own ← 2^(own - common)`
+/// `own ← 2^(own - common)`, and the bound at the common exponents. A factor too small for the type
+/// is zero: then all values of the term are lost, which are below `16 · 2^B`.
 #[inline(always)]
-fn align<I: Isa, E: Element>(isa: I, own: &mut [E], common: &[E]) {
+fn align<I: Isa, E: Element>(isa: I, own: &mut [E], common: &[E], bound: &mut [E]) {
     let lanes = LanesOf::<I, E>::N;
-    for (own, common) in own.chunks_exact_mut(lanes).zip(common.chunks_exact(lanes)) {
+    let constant = |value: i32| LanesOf::<I, E>::splat(isa, E::from_f64(f64::from(value)));
+    let (smallest, values) = (constant(1 - E::LARGEST_EXPONENT), constant(E::BLOCK_EXPONENT + 4));
+    let least = LanesOf::<I, E>::splat(isa, E::SMALLEST_NORMAL);
+    let rows = own.chunks_exact_mut(lanes).zip(common.chunks_exact(lanes));
+    for ((own, common), bound) in rows.zip(bound.chunks_exact_mut(lanes)) {
         let difference = LanesOf::<I, E>::load(isa, own).sub(LanesOf::<I, E>::load(isa, common));
-        power_of_two::<I, E>(isa, difference).store(own);
+        let factor = power_of_two::<I, E>(isa, difference);
+        let lost = power_of_two::<I, E>(isa, difference.min(smallest).add(values));
+        let lost = difference.select_lt(smallest, lost.add(least), least);
+        LanesOf::<I, E>::load(isa, bound).mul_add(factor, lost).store(bound);
+        factor.store(own);
     }
 }
 
