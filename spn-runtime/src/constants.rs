@@ -257,11 +257,19 @@ fn evaluate<E: Number>(
     }
 }
 
+/// The kernel flushes subnormal results, here they are kept: a weight of zero is impossible.
 #[inline(always)]
 fn exponentiate<I: Isa, E: Element>(isa: I, logs: &[E], values: &mut [E]) {
     let lanes = LanesOf::<I, E>::N;
+    let smallest = LanesOf::<I, E>::splat(isa, E::SMALLEST_NORMAL);
     for (logs, values) in logs.chunks(lanes).zip(values.chunks_mut(lanes)) {
-        exp(isa, LanesOf::<I, E>::load_partial(isa, logs)).store_partial(values);
+        let weights = exp(isa, LanesOf::<I, E>::load_partial(isa, logs));
+        weights.store_partial(values);
+        if weights.any_lt(smallest) {
+            for (log, value) in logs.iter().zip(values) {
+                *value = E::from_f64(log.to_f64().exp());
+            }
+        }
     }
 }
 

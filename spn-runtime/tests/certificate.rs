@@ -169,6 +169,20 @@ fn subnormal_parameters() {
     );
     let rows: Vec<Vec<f64>> = (0..4).map(|i| vec![f64::from(i % 2), f64::from(i / 2)]).collect();
     check(&subnormal, &rows);
+
+    let logarithms = circuit(
+        "spn 1
+        variables 1
+        parameter p [2 2] = [-88.5 0; 0 -88.5]
+        quantity q [2 2] = exp(p)
+        parameter o [2 1] = [-89.5; 0]
+        quantity u [2 1] = exp(o)
+        a = leaf indicator(0) x2
+        s = sum(a) x2 weights=q
+        r = sum(s) weights=u
+        root r",
+    );
+    check(&logarithms, &[vec![0.0], vec![1.0]]);
 }
 
 /// Distances in powers of two, in nats, that lie around the limits of both precisions: what one
