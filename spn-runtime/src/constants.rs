@@ -1,9 +1,9 @@
 //! What kernels read: the quantities of a plan, computed from the parameters once, in the order
 //! in which the kernels read them.
 //!
-//! In: a plan and current parameter values. Out: weights packed for the forward and the reverse
-//! matrix product, locations, reciprocal scales and log-normalisers of leaves, log-probabilities.
-//! Recomputed whenever parameters change.
+//! In: a plan and current parameter values. Out: weights packed for matrix products, locations,
+//! reciprocal scales and log-normalisers of leaves, log-probabilities. Recomputed whenever
+//! parameters change.
 
 use std::collections::BTreeMap;
 use std::f64::consts::PI;
@@ -13,7 +13,7 @@ use spn_ir::plan::{LeafKernel, LeafStep, Plan, Step};
 use spn_ir::{Formula, LocationScale, ParameterId, Quantity, Slice};
 
 use crate::Number;
-use crate::simd::gemm::{pack, pack_transposed, packed_len};
+use crate::simd::gemm::{pack, packed_len};
 use crate::simd::math::exp;
 use crate::simd::{Element, Isa, Lanes, LanesOf, Level, Real, dispatch};
 
@@ -29,10 +29,8 @@ pub(crate) struct Constants<E> {
     pub(crate) leaves: Vec<LeafConstants<E>>,
     /// The weight matrix of each instance of each step.
     matrix_of: Vec<Vec<usize>>,
-    /// Weights packed for `out[o] = Σ_i w[i, o] v[i]`.
+    /// Weights packed for matrix products.
     pub(crate) packed: Vec<E>,
-    /// Weights packed for `out[i] = Σ_o w[i, o] g[o]`.
-    pub(crate) packed_reverse: Vec<E>,
     /// The root's weights, one for each joint, and their logarithms.
     pub(crate) root_weights: Vec<E>,
     pub(crate) root_log_weights: Vec<E>,
@@ -70,10 +68,8 @@ struct Matrix {
 /// The weights of one sum block.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct BlockWeights<'a, E> {
-    /// Packed for the forward product.
+    /// Packed for matrix products.
     pub(crate) packed: &'a [E],
-    /// Packed for the reverse product.
-    pub(crate) packed_reverse: &'a [E],
     /// Whether those of every unit sum to 1.
     pub(crate) normalised: bool,
     /// The largest sum of any unit's weights.
@@ -89,7 +85,6 @@ impl<E: Number> Constants<E> {
             leaves: Vec::new(),
             matrix_of,
             packed: vec![E::ZERO; length],
-            packed_reverse: vec![E::ZERO; length],
             root_weights: Vec::new(),
             root_log_weights: Vec::new(),
             root_is_normalised: false,
@@ -124,14 +119,12 @@ impl<E: Number> Constants<E> {
 
     fn pack(&mut self) {
         let quantities = &self.quantities;
-        let forward = split(&mut self.packed, &self.matrices);
-        let reverse = split(&mut self.packed_reverse, &self.matrices);
-        let jobs: Vec<_> = self.matrices.iter().zip(forward).zip(reverse).collect();
-        let packed = jobs.into_par_iter().with_min_len(8).map(|((matrix, forward), reverse)| {
+        let packed = split(&mut self.packed, &self.matrices);
+        let jobs: Vec<_> = self.matrices.iter().zip(packed).collect();
+        let packed = jobs.into_par_iter().with_min_len(8).map(|(matrix, packed)| {
             let Matrix { slice, inputs, outputs, .. } = *matrix;
             let weights = part(quantities, slice, inputs * outputs);
-            pack(inputs, outputs, weights, forward);
-            pack_transposed(inputs, outputs, weights, reverse);
+            pack(inputs, outputs, weights, packed);
             WeightSums::new(weights, outputs)
         });
         packed.collect_into_vec(&mut self.sums);
@@ -149,8 +142,7 @@ impl<E: Copy> Constants<E> {
         let matrix = &self.matrices[index];
         let place = matrix.start..matrix.start + matrix.inputs * matrix.outputs;
         BlockWeights {
-            packed: &self.packed[place.clone()],
-            packed_reverse: &self.packed_reverse[place],
+            packed: &self.packed[place],
             normalised: self.sums[index].normalised,
             largest: self.sums[index].largest,
         }

@@ -7,10 +7,13 @@ pub(crate) mod scaled;
 
 use std::ops::Range;
 
-use spn_ir::plan::{Plan, ScalarProgram, Step};
+use spn_ir::Slice;
+use spn_ir::plan::{Plan, ScalarProgram, SlotId, Step};
 
 use crate::constants::Constants;
 use crate::counting::{Rule, Selecting};
+use crate::first_flows::FirstFlows;
+use crate::first_writers::FirstWriters;
 use crate::kernels::dropout::{self, Dropping};
 use crate::kernels::input::{self, SampleStatistics, TileRows};
 use crate::kernels::leaf::{self, LeafDerivatives};
@@ -18,7 +21,7 @@ use crate::kernels::root::{self, RootDerivatives, RootWeights};
 use crate::kernels::scaled::SlotValues;
 use crate::kernels::scaled::root::Needed;
 use crate::kernels::selection::{self, Selection};
-use crate::kernels::sum_product::{self, Block, Reverse, Scratch};
+use crate::kernels::sum_product::{self, Block, Reverse, Scratch, WeightDerivatives};
 use crate::kernels::{Place, product};
 use crate::reruns::{RerunCounter, Reruns};
 use crate::scalar::{self, Code, Form, RowBuffers, Source, Tile};
@@ -38,6 +41,8 @@ pub(crate) struct Engine<'a, E> {
     pub(crate) scaled: Option<Needed>,
     /// Where rows that run again are counted.
     pub(crate) reruns: &'a RerunCounter,
+    /// Where flows begin.
+    pub(crate) first_flows: &'a FirstFlows,
 }
 
 /// What is collected for each quantity.
@@ -67,6 +72,8 @@ pub(crate) struct Wanted<'a, E> {
     pub(crate) signal: Signal,
     /// Where it is added, for each quantity.
     pub(crate) quantities: Option<&'a mut [Vec<E>]>,
+    /// Those that clear what they are the first to add to.
+    pub(crate) first_writers: Option<&'a FirstWriters>,
     /// With respect to the normalised inputs, in the workspace.
     pub(crate) inputs: bool,
     /// Flows of every slot, even where nothing can be trained.
@@ -75,12 +82,14 @@ pub(crate) struct Wanted<'a, E> {
 
 /// What one step of sums passes on in reverse.
 #[derive(Clone, Copy)]
-struct Passed {
+struct Passed<'a> {
     /// Number of the tile's first row in the batch.
     first_row: usize,
     signal: Signal,
     /// Whether flows go to what the sums read.
     children: bool,
+    first_writers: Option<&'a FirstWriters>,
+    begins: Option<&'a FirstFlows>,
 }
 
 /// The engine's entrances for one precision. Implemented for `f32` and `f64` as plain functions, so
@@ -334,7 +343,12 @@ impl<'a, E: Element> Engine<'a, E> {
         let plan = self.plan;
         let place = self.place(rows.tile);
         let inputs = plan.root.inputs as usize;
-        workspace.flows[..slot_rows(plan) * rows.tile].fill(E::ZERO);
+        let all_children = wanted.inputs || wanted.all_flows;
+        let begins = if all_children { None } else { Some(self.first_flows) };
+        match begins {
+            None => workspace.flows[..slot_rows(plan) * rows.tile].fill(E::ZERO),
+            Some(flows) => self.clear_flows(place, flows.at_root(), &mut workspace.flows),
+        }
         if wanted.inputs {
             workspace.input_flows[..plan.variables as usize * rows.tile].fill(E::ZERO);
         }
@@ -348,7 +362,7 @@ impl<'a, E: Element> Engine<'a, E> {
         });
         root::reverse(isa, place, &plan.root, seeds, weights, &mut workspace.flows);
         for reverse in &plan.reverse {
-            let children = reverse.children || wanted.inputs || wanted.all_flows;
+            let children = reverse.children || all_children;
             let parameters = reverse.parameters && wanted.quantities.is_some();
             let index = reverse.step as usize;
             self.reverse_step(
@@ -358,7 +372,7 @@ impl<'a, E: Element> Engine<'a, E> {
                 index,
                 workspace,
                 &mut wanted,
-                (parameters, children),
+                (parameters, children, begins),
             );
         }
     }
@@ -373,7 +387,7 @@ impl<'a, E: Element> Engine<'a, E> {
         index: usize,
         workspace: &mut Workspace<E>,
         wanted: &mut Wanted<'_, E>,
-        (parameters, children): (bool, bool),
+        (parameters, children, begins): (bool, bool, Option<&FirstFlows>),
     ) {
         match &self.plan.steps[index] {
             Step::Leaf(step) if matches!(wanted.signal, Signal::Counts(_)) => {
@@ -398,18 +412,46 @@ impl<'a, E: Element> Engine<'a, E> {
             }
             Step::Product(step) if children => {
                 let Workspace { flows, products, .. } = workspace;
+                self.begin_flows(place, begins, (index, 0), flows);
                 product::reverse(isa, place, step, flows, products);
             }
             Step::Dropout(step) if children => {
                 let (slots, part) = (&self.plan.slots, (rows.first, rows.count));
+                self.begin_flows(place, begins, (index, 0), &mut workspace.flows);
                 dropout::reverse(place, step, slots, part, self.dropping, &mut workspace.flows);
             }
             Step::SumProduct(_) if parameters || children => {
                 let quantities = wanted.quantities.as_deref_mut().filter(|_| parameters);
-                let passed = Passed { first_row: rows.first, signal: wanted.signal, children };
+                let Wanted { signal, first_writers, .. } = *wanted;
+                #[rustfmt::skip]
+                let passed = Passed {
+                    first_row: rows.first, signal, children, first_writers, begins,
+                };
                 self.reverse_sums(isa, place, index, workspace, quantities, passed);
             }
             _ => {}
+        }
+    }
+
+    /// Clears the flows that begin at an instance of a step.
+    #[inline(always)]
+    fn begin_flows(
+        &self,
+        place: Place<'_>,
+        begins: Option<&FirstFlows>,
+        (step, instance): (usize, usize),
+        flows: &mut [E],
+    ) {
+        if let Some(begins) = begins {
+            self.clear_flows(place, begins.at(step, instance), flows);
+        }
+    }
+
+    #[inline(always)]
+    fn clear_flows(&self, place: Place<'_>, slots: &[SlotId], flows: &mut [E]) {
+        for &slot in slots {
+            let length = self.plan.slots[slot.index()] as usize * place.tile;
+            flows[place.at(slot, 0)..][..length].fill(E::ZERO);
         }
     }
 
@@ -421,13 +463,14 @@ impl<'a, E: Element> Engine<'a, E> {
         index: usize,
         workspace: &mut Workspace<E>,
         mut quantities: Option<&mut [Vec<E>]>,
-        Passed { first_row, signal, children }: Passed,
+        passed: Passed<'_>,
     ) {
         let Step::SumProduct(step) = &self.plan.steps[index] else { return };
         if workspace.is_scaled {
-            self.reverse_scaled_sums(isa, place, index, workspace, quantities, children);
+            self.reverse_scaled_sums(isa, place, index, workspace, quantities, passed);
             return;
         }
+        let Passed { first_row, signal, children, first_writers, begins } = passed;
         let Workspace { arena, flows, products, ratios, active, .. } = workspace;
         let linear_length = step.inputs as usize * place.tile;
         let sums_length = step.width as usize * place.tile;
@@ -435,16 +478,20 @@ impl<'a, E: Element> Engine<'a, E> {
         let kept_at = self.plan.training.kept[index] as usize * place.tile;
         for instance in (0..step.instances.len()).rev() {
             let block = self.block(place, index, instance);
+            let begins = match begins {
+                Some(begins) => begins.at(index, instance),
+                None => &[],
+            };
             let (values, kept) = arena.split_at(kept_at + instance * each);
             let (linear, sums) = kept[..each].split_at(linear_length);
             let slice = step.instances[instance].weights;
-            let weights = quantities.as_deref_mut().map(|quantities| {
-                let all = &mut quantities[slice.quantity.index()][slice.offset as usize..];
-                &mut all[..step.inputs as usize * step.width as usize]
-            });
+            let length = step.inputs as usize * step.width as usize;
+            let fresh = matches!(first_writers, Some(first) if first.is_first(index, instance));
+            let weights = derivatives(quantities.as_deref_mut(), slice, length, fresh);
             let products = &mut products[..linear_length];
             if let Some(rule) = signal.selecting() {
-                let counts = weights;
+                let counts = weights.map(|weights| weights.values);
+                self.clear_flows(place, begins, flows);
                 #[rustfmt::skip]
                 let work = Selection {
                     rule, values, linear, sums, counts, children, active, products, first_row,
@@ -454,8 +501,25 @@ impl<'a, E: Element> Engine<'a, E> {
             }
             let ratios = &mut ratios[..sums_length];
             let values = SlotValues { values, scales: None };
-            let work = Reverse { values, linear, sums, weights, children, ratios, products };
-            sum_product::reverse(isa, &block, work, flows);
+            let factors = None;
+            #[rustfmt::skip]
+            let work = Reverse {
+                values, linear, sums, factors, weights, children, begins, ratios, products,
+            };
+            let slots = &self.plan.slots;
+            sum_product::reverse(isa, &block, slots, work, flows);
         }
     }
+}
+
+/// Where the derivatives of a slice go.
+#[inline(always)]
+fn derivatives<E: Element>(
+    quantities: Option<&mut [Vec<E>]>,
+    slice: Slice,
+    length: usize,
+    fresh: bool,
+) -> Option<WeightDerivatives<'_, E>> {
+    let all = &mut quantities?[slice.quantity.index()];
+    Some(WeightDerivatives { values: &mut all[slice.offset as usize..][..length], fresh })
 }

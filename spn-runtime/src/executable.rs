@@ -10,6 +10,8 @@ use spn_ir::plan::Plan;
 
 use crate::constants::Constants;
 use crate::engine::{Engine, Entrances};
+use crate::first_flows::FirstFlows;
+use crate::first_writers::FirstWriters;
 use crate::kernels::dropout::Dropping;
 use crate::kernels::input::TileRows;
 use crate::kernels::scaled::root::Needed;
@@ -53,6 +55,8 @@ pub struct Executable<E> {
     constants: Constants<E>,
     level: Level,
     tiles: Tiles,
+    first_writers: FirstWriters,
+    first_flows: FirstFlows,
     pool: Option<ThreadPool>,
     workspaces: Mutex<Vec<Workspace<E>>>,
     scalar: Scalar<E>,
@@ -99,10 +103,11 @@ impl<E: Number> Executable<E> {
         let (tiles, level) = (Tiles::new::<E>(&plan), options.level);
         let (scalar, reruns) = (Scalar::new(), RerunCounter::default());
         let row_limit = row_limit(&plan);
+        let (first_writers, first_flows) = (FirstWriters::new(&plan), FirstFlows::new(&plan));
         #[rustfmt::skip]
         let executable = Self {
-            plan, parameters, constants, level, tiles, pool, workspaces, scalar, reruns,
-            row_workspaces, row_limit,
+            plan, parameters, constants, level, tiles, first_writers, first_flows, pool, workspaces,
+            scalar, reruns, row_workspaces, row_limit,
         };
         Ok(executable)
     }
@@ -231,13 +236,18 @@ impl<E: Number> Executable<E> {
         scaled: Option<Needed>,
     ) -> Engine<'a, E> {
         let (plan, constants) = (&self.plan, &self.constants);
-        let reruns = &self.reruns;
-        Engine { plan, constants, statistics, dropping, purpose, scaled, reruns }
+        let (reruns, first_flows) = (&self.reruns, &self.first_flows);
+        Engine { plan, constants, statistics, dropping, purpose, scaled, reruns, first_flows }
     }
 
     /// Calls `run` with a workspace that no other call uses at the same time.
     pub(crate) fn with_workspace<R>(&self, run: impl FnOnce(&mut Workspace<E>) -> R) -> R {
         with_one_of(&self.workspaces, run)
+    }
+
+    /// Who writes first to derivatives.
+    pub(crate) fn first_writers(&self) -> &FirstWriters {
+        &self.first_writers
     }
 
     /// How a batch is cut.

@@ -10,6 +10,8 @@ mod counting;
 mod engine;
 mod error;
 mod executable;
+mod first_flows;
+mod first_writers;
 mod inference;
 mod kernels;
 pub mod learn;

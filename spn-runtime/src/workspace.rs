@@ -32,7 +32,7 @@ pub(crate) struct Workspace<E> {
     pub(crate) input_flows: Vec<E>,
     /// Rows of products, then linear values.
     pub(crate) products: Vec<E>,
-    /// Linear inputs and outputs of one block, for its reverse step in scaled arithmetic.
+    /// Linear inputs of one block, for its reverse step in scaled arithmetic.
     pub(crate) linear: Vec<E>,
     /// Rows of ratios flow / value.
     pub(crate) ratios: Vec<E>,
@@ -102,7 +102,7 @@ impl<E: Element> Workspace<E> {
         grow(&mut self.joints, joints * tile);
         grow(&mut self.total, tile);
         if purpose == Purpose::Flows {
-            grow(&mut self.linear, (widest_inputs + widest) * tile);
+            grow(&mut self.linear, widest_inputs * tile);
             grow(&mut self.flows, slot_rows(plan) * tile);
             grow(&mut self.input_flows, inputs * tile);
             grow(&mut self.seeds, joints * tile);

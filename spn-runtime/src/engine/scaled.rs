@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use spn_ir::plan::{Plan, Step};
 
-use super::Engine;
+use super::{Engine, Passed, derivatives};
 use crate::kernels::input::TileRows;
 use crate::kernels::scaled::root::{Needed, Results};
 use crate::kernels::scaled::terms::Gathered;
@@ -143,7 +143,7 @@ impl<E: Element> Engine<'_, E> {
         index: usize,
         workspace: &mut Workspace<E>,
         mut quantities: Option<&mut [Vec<E>]>,
-        children: bool,
+        Passed { children, first_writers, begins, .. }: Passed<'_>,
     ) {
         let Step::SumProduct(step) = &self.plan.steps[index] else { return };
         let tile = place.tile;
@@ -153,32 +153,36 @@ impl<E: Element> Engine<'_, E> {
         let numbers = self.plan.numbers.as_slice();
         for instance in (0..step.instances.len()).rev() {
             let block = self.block(place, index, instance);
-            let (linear, sums) = linear.split_at_mut(inputs * tile);
-            let sums = &mut sums[..width * tile];
-            let gathered = Gathered {
-                rows: &mut *linear,
+            let scratch = Gathered {
+                rows: &mut [],
                 exponents: &mut exponents[..tile],
                 bounds: &mut bounds[..tile],
                 largest: &mut largest[..tile],
                 each: each_term,
             };
             let scales = Scales { rows: &mut *scales, numbers, tile };
-            sum_product::recompute(isa, &block, arena, &scales, gathered, sums);
+            let linear = sum_product::recompute(isa, &block, arena, &scales, linear, scratch);
+            let sums = &arena[place.at(block.output, 0)..][..width * tile];
             let slice = step.instances[instance].weights;
-            let weights = quantities.as_deref_mut().map(|quantities| {
-                let all = &mut quantities[slice.quantity.index()][slice.offset as usize..];
-                &mut all[..inputs * width]
-            });
+            let fresh = matches!(first_writers, Some(first) if first.is_first(index, instance));
+            let weights = derivatives(quantities.as_deref_mut(), slice, inputs * width, fresh);
+            let begins = match begins {
+                Some(begins) => begins.at(index, instance),
+                None => &[],
+            };
             let work = Reverse {
                 values: SlotValues { values: arena, scales: Some((&*scales.rows, numbers)) },
                 linear,
                 sums,
+                factors: Some(&exponents[..tile]),
                 weights,
                 children,
+                begins,
                 ratios: &mut ratios[..width * tile],
                 products: &mut products[..inputs * tile],
             };
-            crate::kernels::sum_product::reverse(isa, &block, work, flows);
+            let slots = &self.plan.slots;
+            crate::kernels::sum_product::reverse(isa, &block, slots, work, flows);
         }
     }
 }

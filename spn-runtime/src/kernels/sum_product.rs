@@ -23,6 +23,7 @@ use crate::constants::BlockWeights;
 use crate::simd::gemm::{Shape, product};
 use crate::simd::gradient::gradient_add;
 use crate::simd::math::{exp, ln};
+use crate::simd::transposed::product_transposed;
 use crate::simd::{Element, Isa, Lanes, LanesOf};
 
 /// One sum block of a step with what its kernels read.
@@ -226,6 +227,14 @@ pub(crate) fn log_sum_exp(values: &[f64]) -> f64 {
     largest + values.iter().map(|x| (x - largest).exp()).sum::<f64>().ln()
 }
 
+/// Where derivatives with respect to the weights of a block go.
+pub(crate) struct WeightDerivatives<'a, E> {
+    /// `[inputs, width]`, row-major.
+    pub(crate) values: &'a mut [E],
+    /// Whether they have no value yet and are set.
+    pub(crate) fresh: bool,
+}
+
 /// What the forward pass left for a block's reverse step, and where results go.
 pub(crate) struct Reverse<'a, E> {
     /// Values of the slots.
@@ -234,21 +243,26 @@ pub(crate) struct Reverse<'a, E> {
     pub(crate) linear: &'a [E],
     /// `s_o`, rows of outputs.
     pub(crate) sums: &'a [E],
-    /// Derivatives with respect to the weights `[inputs, width]`, if wanted.
-    pub(crate) weights: Option<&'a mut [E]>,
+    /// What each sample's `s_o` have to be multiplied by first, if they have.
+    pub(crate) factors: Option<&'a [E]>,
+    /// Derivatives with respect to the weights, if wanted.
+    pub(crate) weights: Option<WeightDerivatives<'a, E>>,
     /// Whether flows are passed on.
     pub(crate) children: bool,
+    /// Factors that had no flow yet: theirs is set.
+    pub(crate) begins: &'a [SlotId],
     /// Scratch for `g`, rows of outputs.
     pub(crate) ratios: &'a mut [E],
     /// Scratch for the flows of the inputs.
     pub(crate) products: &'a mut [E],
 }
 
-/// Runs the reverse step of one block; `flows` are those of the slots.
+/// Runs the reverse step of one block; `flows` are those of the slots, whose rows are `slots`.
 #[inline(always)]
 pub(crate) fn reverse<I: Isa, E: Element>(
     isa: I,
     block: &Block<'_, E>,
+    slots: &[u32],
     mut work: Reverse<'_, E>,
     flows: &mut [E],
 ) {
@@ -256,18 +270,23 @@ pub(crate) fn reverse<I: Isa, E: Element>(
     let (inputs, outputs) = (block.inputs(), block.width());
     let start = block.place.at(block.output, 0);
     let outgoing = &flows[start..start + outputs * tile];
-    let uncertain = divide(isa, outgoing, work.sums, work.ratios);
-    if let Some(weights) = work.weights.as_deref_mut() {
+    let uncertain = divide(isa, tile, outgoing, (work.sums, work.factors), work.ratios);
+    if let Some(WeightDerivatives { values, fresh }) = &mut work.weights {
         let shape = Shape { inputs: outputs, outputs: inputs, tile };
-        gradient_add(isa, shape, work.linear, work.ratios, weights);
+        gradient_add(isa, shape, work.linear, work.ratios, values, *fresh);
     }
     if work.children {
         let shape = Shape { inputs: outputs, outputs: inputs, tile };
-        product(isa, shape, block.packed.packed_reverse, work.ratios, work.products);
+        product_transposed(isa, shape, block.packed.packed, work.ratios, work.products);
+    }
+    let begins = if uncertain { &[] } else { set_by_scatter(block, work.begins) };
+    for slot in &work.begins[begins.len()..] {
+        let length = slots[slot.index()] as usize * tile;
+        flows[block.place.at(*slot, 0)..][..length].fill(E::ZERO);
     }
     if !uncertain {
         if work.children {
-            scatter_products(isa, block, work.linear, work.products, flows);
+            scatter_products(isa, block, (work.linear, begins), work.products, flows);
         }
         return;
     }
@@ -278,12 +297,28 @@ pub(crate) fn reverse<I: Isa, E: Element>(
     }
 }
 
-/// Gives the flow `linear[i] · factors[i]` of each input to the factors of its product.
+/// Of the factors that have no flow yet those that [`scatter_products`] sets itself: all or none.
+#[inline(always)]
+fn set_by_scatter<'a, E: Element>(block: &Block<'_, E>, begins: &'a [SlotId]) -> &'a [SlotId] {
+    let sets = match (&*block.step.terms, block.factors) {
+        ([term], factors) => match (&term.pick, factors) {
+            (Pick::Same, [_]) => true,
+            (Pick::Same, [a, b]) => a != b,
+            (Pick::Same, [a, b, c, d]) => a != b && a != c && a != d && b != c && b != d && c != d,
+            _ => false,
+        },
+        _ => false,
+    };
+    if sets { begins } else { &[] }
+}
+
+/// Gives the flow `linear[i] · factors[i]` of each input to the factors of its product; those in
+/// `begins` have no flow yet.
 #[inline(always)]
 fn scatter_products<I: Isa, E: Element>(
     isa: I,
     block: &Block<'_, E>,
-    linear: &[E],
+    (linear, begins): (&[E], &[SlotId]),
     factors: &mut [E],
     flows: &mut [E],
 ) {
@@ -295,13 +330,16 @@ fn scatter_products<I: Isa, E: Element>(
         let (term_slots, other_slots) = slots.split_at(term.factors as usize);
         match (&term.pick, term_slots) {
             (Pick::Same, &[a]) => {
-                scatter_same(isa, block.place, [a], (term_linear, term_rows), flows);
+                let targets = Targets { slots: [a], begins };
+                scatter_same(isa, block.place, targets, (term_linear, term_rows), flows);
             }
             (Pick::Same, &[a, b]) => {
-                scatter_same(isa, block.place, [a, b], (term_linear, term_rows), flows);
+                let targets = Targets { slots: [a, b], begins };
+                scatter_same(isa, block.place, targets, (term_linear, term_rows), flows);
             }
             (Pick::Same, &[a, b, c, d]) => {
-                scatter_same(isa, block.place, [a, b, c, d], (term_linear, term_rows), flows);
+                let targets = Targets { slots: [a, b, c, d], begins };
+                scatter_same(isa, block.place, targets, (term_linear, term_rows), flows);
             }
             _ => {
                 multiply(isa, term_linear, term_rows);
@@ -312,23 +350,33 @@ fn scatter_products<I: Isa, E: Element>(
     }
 }
 
+/// Slots that get flows, and those that have none yet.
+struct Targets<'a, const FACTORS: usize> {
+    slots: [SlotId; FACTORS],
+    begins: &'a [SlotId],
+}
+
 /// One pass over the rows of an element-wise product: the flows never leave the registers.
 #[inline(always)]
 fn scatter_same<I: Isa, E: Element, const FACTORS: usize>(
     isa: I,
     place: Place<'_>,
-    slots: [SlotId; FACTORS],
+    Targets { slots, begins }: Targets<'_, FACTORS>,
     (linear, factors): (&[E], &[E]),
     flows: &mut [E],
 ) {
     let lanes = LanesOf::<I, E>::N;
-    let starts = slots.map(|slot| place.at(slot, 0));
+    let targets = slots.map(|slot| (place.at(slot, 0), begins.contains(&slot)));
     let pairs = linear.chunks_exact(lanes).zip(factors.chunks_exact(lanes));
     for (index, (linear, factor)) in pairs.enumerate() {
         let flow = LanesOf::<I, E>::load(isa, linear).mul(LanesOf::<I, E>::load(isa, factor));
-        for start in starts {
+        for (start, is_first) in targets {
             let target = &mut flows[start + index * lanes..];
-            LanesOf::<I, E>::load(isa, target).add(flow).store(target);
+            if is_first {
+                flow.store(target);
+            } else {
+                LanesOf::<I, E>::load(isa, target).add(flow).store(target);
+            }
         }
     }
 }
@@ -351,20 +399,33 @@ pub(super) fn scatter_terms<I: Isa, E: Element>(
     }
 }
 
-/// `ratio = flow / sum`, 0 where the sum is too small to be certain; returns whether one is that
-/// has a flow.
+/// `ratio = flow / (sum · factor)`, 0 where the sum is too small to be certain; returns whether one
+/// is that has a flow.
 #[inline(always)]
-fn divide<I: Isa, E: Element>(isa: I, flows: &[E], sums: &[E], ratios: &mut [E]) -> bool {
+fn divide<I: Isa, E: Element>(
+    isa: I,
+    tile: usize,
+    flows: &[E],
+    (sums, factors): (&[E], Option<&[E]>),
+    ratios: &mut [E],
+) -> bool {
     let lanes = LanesOf::<I, E>::N;
     let certain = LanesOf::<I, E>::splat(isa, E::MIN_CERTAIN);
-    let zero = LanesOf::<I, E>::splat(isa, E::ZERO);
+    let (zero, one) = (LanesOf::<I, E>::splat(isa, E::ZERO), LanesOf::<I, E>::splat(isa, E::ONE));
     let mut uncertain = false;
-    let pairs = flows.chunks_exact(lanes).zip(sums.chunks_exact(lanes));
-    for ((flow, sum), ratio) in pairs.zip(ratios.chunks_exact_mut(lanes)) {
-        let (flow, sum) = (LanesOf::<I, E>::load(isa, flow), LanesOf::<I, E>::load(isa, sum));
-        let lost = sum.select_lt(certain, flow.max(zero.sub(flow)), zero);
-        uncertain |= zero.any_lt(lost);
-        sum.select_lt(certain, zero, flow.div(sum)).store(ratio);
+    let rows = flows.chunks_exact(tile).zip(sums.chunks_exact(tile));
+    for ((flows, sums), ratios) in rows.zip(ratios.chunks_exact_mut(tile)) {
+        for start in (0..tile).step_by(lanes) {
+            let load = |row: &[E]| LanesOf::<I, E>::load(isa, &row[start..]);
+            let factor = match factors {
+                Some(factors) => load(factors),
+                None => one,
+            };
+            let (flow, sum) = (load(flows), load(sums).mul(factor));
+            let lost = sum.select_lt(certain, flow.max(zero.sub(flow)), zero);
+            uncertain |= zero.any_lt(lost);
+            sum.select_lt(certain, zero, flow.div(sum)).store(&mut ratios[start..]);
+        }
     }
     uncertain
 }
@@ -392,8 +453,9 @@ fn reverse_uncertain<E: Element>(
         for sample in 0..tile {
             let at = unit * tile + sample;
             let flow = flows[start + at].to_f64();
+            let factor = work.factors.map_or(E::ONE, |factors| factors[sample]);
             // `>=` is false for NaN too, but sums are never NaN.
-            if work.sums[at] >= E::MIN_CERTAIN || flow == 0.0 {
+            if work.sums[at] * factor >= E::MIN_CERTAIN || flow == 0.0 {
                 continue;
             }
             let value = work.values.log(block.place, block.output, unit, sample);
@@ -405,9 +467,9 @@ fn reverse_uncertain<E: Element>(
                 // All in one exponent: the ratio alone may overflow where the flow is tiny.
                 let input_value = block.input_value(work.values, input, sample);
                 let log_slope = flow.abs().ln() + input_value - value;
-                if let Some(weights) = work.weights.as_deref_mut() {
+                if let Some(weights) = &mut work.weights {
                     let slope = log_slope.exp().min(E::STEEPEST.to_f64());
-                    weights[at] += E::from_f64(flow.signum() * slope);
+                    weights.values[at] += E::from_f64(flow.signum() * slope);
                 }
                 let weight = block.weights[at].to_f64();
                 if work.children && weight != 0.0 {

@@ -8,6 +8,7 @@
 use crate::counting::{Draws, Rule, Selecting};
 use crate::engine::{Engine, Entrances, Signal, Wanted};
 use crate::executable::Number;
+use crate::first_writers::FirstWriters;
 use crate::kernels::dropout::Dropping;
 use crate::kernels::input::TileRows;
 use crate::learn::Objective;
@@ -140,9 +141,13 @@ impl<E: Number> Executable<E> {
         let engine = self.engine(Purpose::Flows, options.statistics, options.dropping, needed);
         let cut = (rows.len(), self.tiles().width(rows.len(), Purpose::Flows));
         self.install(|| {
-            groups.run(cut, &lengths, (&mut [], 0), |TileNumber { tile, number }, sums, _| {
+            // Where one input is selected, nothing is said of the others.
+            let writers = matches!(rule, Rule::Soft).then_some(self.first_writers());
+            groups.run(cut, (&lengths, writers), (&mut [], 0), |tile, sums, _| {
+                let TileNumber { tile, number, is_first } = tile;
                 let part = tile_rows(rows, tile, number);
-                self.count_tile(&engine, part, options, rule, sums);
+                let writers = writers.filter(|_| is_first);
+                self.count_tile(&engine, part, options, (rule, writers), sums);
             });
             if matches!(rule, Rule::Soft) {
                 // The soft reverse step adds up flows divided by the weight.
@@ -161,7 +166,7 @@ impl<E: Number> Executable<E> {
         engine: &Engine<'_, E>,
         part: TileRows<'_, E>,
         options: &CountOptions<'_, E>,
-        rule: Rule,
+        (rule, writers): (Rule, Option<&FirstWriters>),
         group: &mut Sums<E>,
     ) {
         let rows = part.first..part.first + part.count;
@@ -184,6 +189,7 @@ impl<E: Number> Executable<E> {
             let wanted = Wanted {
                 signal: Signal::Counts(rule),
                 quantities: Some(&mut group.quantities),
+                first_writers: writers,
                 inputs: false,
                 all_flows: false,
             };

@@ -144,7 +144,8 @@ impl<E: Number> Executable<E> {
         let lengths: Vec<usize> = self.quantities().iter().map(Vec::len).collect();
         let cut = (rows.len(), self.tiles().width(rows.len(), Purpose::Flows));
         self.install(|| {
-            groups.run(cut, &lengths, (inputs, columns), |tile, group, inputs| {
+            let buffers = (lengths.as_slice(), Some(self.first_writers()));
+            groups.run(cut, buffers, (inputs, columns), |tile, group, inputs| {
                 self.tile_derivatives(rows, options, tile, group, inputs);
             });
             options.regularization.add(self, groups.total());
@@ -187,6 +188,7 @@ impl<E: Number> Executable<E> {
             let wanted = Wanted {
                 signal: Signal::Gradient,
                 quantities: Some(&mut group.quantities),
+                first_writers: tile.is_first.then_some(self.first_writers()),
                 inputs: options.inputs,
                 all_flows: false,
             };

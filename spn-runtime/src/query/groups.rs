@@ -6,6 +6,7 @@
 use rayon::prelude::*;
 
 use crate::executable::Number;
+use crate::first_writers::FirstWriters;
 
 /// The most buffers that exist at a time, and with that the most threads that are used.
 const GROUPS: usize = 8;
@@ -39,16 +40,19 @@ pub(crate) struct TileNumber {
     pub(crate) tile: usize,
     /// Which one.
     pub(crate) number: usize,
+    /// Whether it is the first of its group.
+    pub(crate) is_first: bool,
 }
 
 impl<E: Number> Groups<E> {
     /// Runs `each` on every tile of `tile` samples with the sums of its group and the tile's part of `inputs`, which
-    /// has `columns` values for each row. `lengths` are those of the quantities' sums. The total is
+    /// has `columns` values for each row. `lengths` are those of the quantities' sums; with
+    /// `first_writers`, the first tile of a group has to clear what has one. The total is
     /// then in [`total`](Self::total). To be called where parallel loops use the right threads.
     pub(crate) fn run(
         &mut self,
         (rows, tile): (usize, usize),
-        lengths: &[usize],
+        (lengths, first_writers): (&[usize], Option<&FirstWriters>),
         (inputs, columns): (&mut [E], usize),
         each: impl Fn(TileNumber, &mut Sums<E>, &mut [E]) + Sync,
     ) {
@@ -61,11 +65,15 @@ impl<E: Number> Groups<E> {
         parts.resize_with(count, Default::default);
         let jobs = self.groups.par_iter_mut().zip(parts).enumerate();
         jobs.for_each(|(index, (group, inputs))| {
-            group.clear(lengths);
+            group.prepare(lengths, first_writers);
             let first = index * tiles_each;
             for number in first..tiles.min(first + tiles_each) {
                 let at = ((number - first) * tile * columns).min(inputs.len());
-                each(TileNumber { tile, number }, group, &mut inputs[at..]);
+                each(
+                    TileNumber { tile, number, is_first: number == first },
+                    group,
+                    &mut inputs[at..],
+                );
             }
         });
         self.reduce();
@@ -92,13 +100,17 @@ impl<E: Number> Groups<E> {
 }
 
 impl<E: Number> Sums<E> {
-    /// Makes the buffers fit and sets them to zero.
-    fn clear(&mut self, lengths: &[usize]) {
+    /// Makes the buffers fit and sets to zero what has no first writer.
+    fn prepare(&mut self, lengths: &[usize], first_writers: Option<&FirstWriters>) {
         self.loss = 0.0;
         self.quantities.resize_with(lengths.len(), Vec::new);
-        for (buffer, &length) in self.quantities.iter_mut().zip(lengths) {
-            buffer.clear();
-            buffer.resize(length, E::ZERO);
+        for (index, (buffer, &length)) in self.quantities.iter_mut().zip(lengths).enumerate() {
+            if let Some(writers) = first_writers {
+                writers.prepare(index, length, buffer);
+            } else {
+                buffer.clear();
+                buffer.resize(length, E::ZERO);
+            }
         }
     }
 }

@@ -86,7 +86,11 @@ impl<E: Number> Executable<E> {
             };
             uses.seeds(self.level(), part.count, &mut workspace.seeds[..length]);
             let signal = Signal::Counts(rule);
-            let wanted = Wanted { signal, quantities: None, inputs: false, all_flows: true };
+            let quantities = None;
+            #[rustfmt::skip]
+            let wanted = Wanted {
+                signal, quantities, first_writers: None, inputs: false, all_flows: true,
+            };
             E::reverse(&engine, self.level(), part, workspace, wanted);
             take(part.tile, workspace, out);
         });

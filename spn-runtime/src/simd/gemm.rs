@@ -13,7 +13,7 @@
 use super::lanes::{Element, Isa, Lanes, LanesOf, Real};
 
 /// Output rows of a full panel.
-const PANEL: usize = 4;
+pub(super) const PANEL: usize = 4;
 
 /// The sizes of a product.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,38 +44,17 @@ pub fn pack<E: Copy>(inputs: usize, outputs: usize, weights: &[E], packed: &mut 
     for (first, rows) in panels(outputs) {
         let (panel, others) = rest.split_at_mut(rows * inputs);
         rest = others;
-        for (slots, weights) in panel.chunks_exact_mut(rows).zip(weights.chunks_exact(outputs)) {
-            slots.copy_from_slice(&weights[first..first + rows]);
-        }
-    }
-}
-
-/// Packs the transpose of the row-major matrix `weights[inputs, outputs]`: what comes out of
-/// [`product`] are its inputs.
-///
-/// # Panics
-///
-/// If a slice is not [`packed_len`] long.
-pub fn pack_transposed<E: Copy>(inputs: usize, outputs: usize, weights: &[E], packed: &mut [E]) {
-    assert_eq!(weights.len(), packed_len(inputs, outputs), "weights to pack");
-    assert_eq!(packed.len(), weights.len(), "room for packed weights");
-    let mut rest = packed;
-    for (first, rows) in panels(inputs) {
-        let (panel, others) = rest.split_at_mut(rows * outputs);
-        rest = others;
-        let weights = &weights[first * outputs..][..rows * outputs];
+        let weights = weights.chunks_exact(outputs).map(|row| &row[first..first + rows]);
+        // A copy whose length is not known beforehand would be a call for each four numbers.
         if rows == PANEL {
-            let [a, b, c, d] = std::array::from_fn(|row| &weights[row * outputs..][..outputs]);
-            let columns = a.iter().zip(b).zip(c).zip(d);
-            for (slots, (((a, b), c), d)) in panel.as_chunks_mut().0.iter_mut().zip(columns) {
-                *slots = [*a, *b, *c, *d];
+            let slots = panel.as_chunks_mut::<PANEL>().0.iter_mut();
+            for (slots, weights) in slots.zip(weights.flat_map(|row| row.first_chunk())) {
+                *slots = *weights;
             }
             continue;
         }
-        for (output, slots) in panel.chunks_exact_mut(rows).enumerate() {
-            for (row, slot) in slots.iter_mut().enumerate() {
-                *slot = weights[row * outputs + output];
-            }
+        for (slots, weights) in panel.chunks_exact_mut(rows).zip(weights) {
+            slots.copy_from_slice(weights);
         }
     }
 }
@@ -96,25 +75,7 @@ pub fn product<I: Isa, E: Element>(
 ) {
     isa.vectorize(
         #[inline(always)]
-        || product_panels::<LanesOf<I, E>, false>(isa, shape, weights, values, out),
-    );
-}
-
-/// `out += weights * values`; otherwise as [`product`].
-///
-/// # Panics
-///
-/// As [`product`].
-pub fn product_add<I: Isa, E: Element>(
-    isa: I,
-    shape: Shape,
-    weights: &[E],
-    values: &[E],
-    out: &mut [E],
-) {
-    isa.vectorize(
-        #[inline(always)]
-        || product_panels::<LanesOf<I, E>, true>(isa, shape, weights, values, out),
+        || product_panels::<LanesOf<I, E>>(isa, shape, weights, values, out),
     );
 }
 
@@ -122,12 +83,12 @@ pub fn product_add<I: Isa, E: Element>(
 fn panels(outputs: usize) -> impl Iterator<Item = (usize, usize)> {
     let full = outputs - outputs % PANEL;
     let pair = (outputs & 2 != 0).then_some((full, 2));
-    let single = (outputs & 1 != 0).then_some((outputs - 1, 1));
+    let single = (outputs & 1 != 0).then(|| (outputs - 1, 1));
     (0..full).step_by(PANEL).map(|first| (first, PANEL)).chain(pair).chain(single)
 }
 
 #[inline(always)]
-fn product_panels<L: Lanes, const ADD: bool>(
+fn product_panels<L: Lanes>(
     isa: L::Isa,
     shape: Shape,
     weights: &[L::Elem],
@@ -146,16 +107,16 @@ fn product_panels<L: Lanes, const ADD: bool>(
     for panel in 0..full / PANEL {
         let weights = &weights[panel * PANEL * inputs..][..PANEL * inputs];
         let out = &mut out[panel * PANEL * tile..][..PANEL * tile];
-        operand.panel::<PANEL, 2, ADD>(weights, out);
+        operand.panel::<PANEL, 2>(weights, out);
     }
     let pair = outputs & 2;
     let (weights, single) = rest.split_at(pair * inputs);
     let (out, out_single) = out_rest.split_at_mut(pair * tile);
     if pair != 0 {
-        operand.panel::<2, 4, ADD>(weights, out);
+        operand.panel::<2, 4>(weights, out);
     }
     if outputs & 1 != 0 {
-        operand.panel::<1, 4, ADD>(single, out_single);
+        operand.panel::<1, 4>(single, out_single);
     }
 }
 
@@ -170,28 +131,28 @@ struct Operand<'a, L: Lanes> {
 impl<L: Lanes> Operand<'_, L> {
     /// `ROWS` rows of results, by blocks of `VECTORS` registers, then of two and of one.
     #[inline(always)]
-    fn panel<const ROWS: usize, const VECTORS: usize, const ADD: bool>(
+    fn panel<const ROWS: usize, const VECTORS: usize>(
         self,
         weights: &[L::Elem],
         out: &mut [L::Elem],
     ) {
         let mut first = 0;
         while first + VECTORS * L::N <= self.tile {
-            self.block::<ROWS, VECTORS, ADD>(weights, first, out);
+            self.block::<ROWS, VECTORS>(weights, first, out);
             first += VECTORS * L::N;
         }
         if VECTORS > 2 && first + 2 * L::N <= self.tile {
-            self.block::<ROWS, 2, ADD>(weights, first, out);
+            self.block::<ROWS, 2>(weights, first, out);
             first += 2 * L::N;
         }
         if first < self.tile {
-            self.block::<ROWS, 1, ADD>(weights, first, out);
+            self.block::<ROWS, 1>(weights, first, out);
         }
     }
 
     /// `ROWS` by `VECTORS` registers of results, for the samples from `first` on.
     #[inline(always)]
-    fn block<const ROWS: usize, const VECTORS: usize, const ADD: bool>(
+    fn block<const ROWS: usize, const VECTORS: usize>(
         self,
         weights: &[L::Elem],
         first: usize,
@@ -216,7 +177,6 @@ impl<L: Lanes> Operand<'_, L> {
         for (sums, row) in sums.into_iter().zip(out.chunks_exact_mut(tile)) {
             let row = &mut row[samples.clone()];
             for (sum, out) in sums.into_iter().zip(row.chunks_exact_mut(L::N)) {
-                let sum = if ADD { sum.add(L::load(isa, out)) } else { sum };
                 sum.store(out);
             }
         }

@@ -16,7 +16,7 @@ use super::gemm::Shape;
 use super::lanes::{Element, Isa, Lanes, LanesOf, Real};
 
 /// `counts[o][i] += sum over t of gradients[o][t] * values[i][t]`, where `shape` has the
-/// numbers of values, gradients and samples.
+/// numbers of values, gradients and samples. `fresh` counts have no value yet: they are set.
 ///
 /// The order of the sum depends on `shape` and on the instruction set, on nothing else. This
 /// function enters the instruction set itself, so it may be called from anywhere.
@@ -30,10 +30,19 @@ pub fn gradient_add<I: Isa, E: Element>(
     gradients: &[E],
     values: &[E],
     counts: &mut [E],
+    fresh: bool,
 ) {
     isa.vectorize(
         #[inline(always)]
-        || Operands::<LanesOf<I, E>>::new(isa, shape, gradients, values).add_to(counts),
+        || {
+            let operands = Operands::<LanesOf<I, E>>::new(isa, shape, gradients, values);
+            // Where nothing is added, nothing would be set either.
+            let empty = shape.tile == 0 || shape.inputs == 0;
+            if fresh && (empty || shape.outputs < TRANSPOSE_FROM) {
+                counts.fill(E::ZERO);
+            }
+            operands.add_to(counts, fresh);
+        },
     );
 }
 
@@ -43,6 +52,12 @@ const TRANSPOSE_FROM: usize = 4;
 /// Numbers in the buffer of transposed values: 4 or 8 KiB, which is well inside the first
 /// cache, and deep enough that adding to the counts is rare.
 const BUFFER: usize = 1024;
+
+/// Where results go, and whether they are set instead of added.
+struct Counts<'a, E> {
+    all: &'a mut [E],
+    fresh: bool,
+}
 
 /// What is multiplied, and on which lanes.
 #[derive(Clone, Copy)]
@@ -65,35 +80,36 @@ impl<'a, L: Lanes> Operands<'a, L> {
 
     /// The number of lanes as a constant that sizes arrays, which the trait cannot give.
     #[inline(always)]
-    fn add_to(self, counts: &mut [L::Elem]) {
+    fn add_to(self, counts: &mut [L::Elem], fresh: bool) {
         assert_eq!(counts.len(), self.shape.inputs * self.shape.outputs, "counts of a product");
         match L::N {
-            16 => self.add_with::<16>(counts),
-            8 => self.add_with::<8>(counts),
-            4 => self.add_with::<4>(counts),
-            2 => self.add_with::<2>(counts),
+            16 => self.add_with::<16>(counts, fresh),
+            8 => self.add_with::<8>(counts, fresh),
+            4 => self.add_with::<4>(counts, fresh),
+            2 => self.add_with::<2>(counts, fresh),
             lanes => unreachable!("no instruction set has {lanes} lanes"),
         }
     }
 
     #[inline(always)]
-    fn add_with<const N: usize>(self, counts: &mut [L::Elem]) {
+    fn add_with<const N: usize>(self, counts: &mut [L::Elem], fresh: bool) {
         if self.shape.outputs < TRANSPOSE_FROM {
             self.add_folded::<N>(counts);
         } else {
-            self.add_transposed::<N>(counts);
+            self.add_transposed::<N>(counts, fresh);
         }
     }
 
     /// Transposes strips of two registers of inputs, by as many samples as the buffer takes.
     #[inline(always)]
-    fn add_transposed<const N: usize>(self, counts: &mut [L::Elem]) {
+    fn add_transposed<const N: usize>(self, counts: &mut [L::Elem], fresh: bool) {
         let Shape { inputs, tile, .. } = self.shape;
         let mut buffer = [L::Elem::ZERO; BUFFER];
         let depth = BUFFER / (2 * N);
         for input in (0..inputs).step_by(2 * N) {
             for sample in (0..tile).step_by(depth) {
                 let samples = sample..tile.min(sample + depth);
+                let counts = Counts { all: &mut *counts, fresh: fresh && sample == 0 };
                 if inputs - input > N {
                     self.add_strip::<N, 2>(input, samples, &mut buffer, counts);
                 } else {
@@ -110,20 +126,20 @@ impl<'a, L: Lanes> Operands<'a, L> {
         input: usize,
         samples: Range<usize>,
         buffer: &mut [L::Elem],
-        counts: &mut [L::Elem],
+        mut counts: Counts<'_, L::Elem>,
     ) {
         let buffer = &mut buffer[..samples.len() * VECTORS * N];
         self.transpose::<N, VECTORS>(input, samples.start, buffer);
         let outputs = self.shape.outputs;
         for output in (0..outputs - outputs % 4).step_by(4) {
-            self.add_block::<4, VECTORS>(output, input, samples.clone(), buffer, counts);
+            self.add_block::<4, VECTORS>(output, input, samples.clone(), buffer, &mut counts);
         }
         if outputs & 2 != 0 {
             let output = outputs - outputs % 4;
-            self.add_block::<2, VECTORS>(output, input, samples.clone(), buffer, counts);
+            self.add_block::<2, VECTORS>(output, input, samples.clone(), buffer, &mut counts);
         }
         if outputs & 1 != 0 {
-            self.add_block::<1, VECTORS>(outputs - 1, input, samples, buffer, counts);
+            self.add_block::<1, VECTORS>(outputs - 1, input, samples, buffer, &mut counts);
         }
     }
 
@@ -163,7 +179,7 @@ impl<'a, L: Lanes> Operands<'a, L> {
         input: usize,
         samples: Range<usize>,
         buffer: &[L::Elem],
-        counts: &mut [L::Elem],
+        Counts { all, fresh }: &mut Counts<'_, L::Elem>,
     ) {
         let Self { isa, shape: Shape { inputs, tile, .. }, gradients, .. } = self;
         let gradients: [&[L::Elem]; ROWS] =
@@ -179,10 +195,16 @@ impl<'a, L: Lanes> Operands<'a, L> {
                 }
             }
         }
-        let rows = counts[output * inputs..].chunks_exact_mut(inputs);
+        let rows = all[output * inputs..].chunks_exact_mut(inputs);
         for (sums, row) in sums.into_iter().zip(rows) {
             for (sum, counts) in sums.into_iter().zip(row[input..].chunks_mut(L::N)) {
-                add_to_slice(isa, sum, counts);
+                if !*fresh {
+                    add_to_slice(isa, sum, counts);
+                } else if counts.len() == L::N {
+                    sum.store(counts);
+                } else {
+                    sum.store_partial(counts);
+                }
             }
         }
     }

@@ -36,6 +36,7 @@ mod lanes;
 mod level;
 pub mod math;
 pub mod matvec;
+pub mod transposed;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 

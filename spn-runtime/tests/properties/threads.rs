@@ -1,4 +1,5 @@
-//! Results are the same bits on 1, 2, 3 and 5 threads: likelihoods, gradients and training.
+//! Results are the same bits on 1, 2, 3 and 5 threads: likelihoods, gradients and training. Nor do
+//! they depend on what the same buffers held before.
 
 use std::ops::ControlFlow;
 
@@ -39,6 +40,21 @@ fn check_queries<E: Number>(sample: &Sample, rows: &[Vec<f64>]) {
     for other in &results[1..] {
         assert_eq!(other, &results[0]);
     }
+}
+
+/// Buffers are used again: what a batch left in them must not show in the next.
+fn check_used_buffers<E: Number>(sample: &Sample, rows: &[Vec<f64>]) {
+    let circuit = &sample.circuit;
+    let (before, after) = rows.split_at(rows.len() / 2);
+    let (before, after) = (flat::<E>(before), flat::<E>(after));
+    let options = GradientOptions::default();
+    let [fresh, used] = [(), ()].map(|()| executable::<E>(circuit, &Options::default(), 1));
+    used.gradient(batch(circuit, &before), &options).unwrap();
+    let [fresh, used] = [fresh, used].map(|executable| {
+        let gradient = executable.gradient(batch(circuit, &after), &options).unwrap();
+        (bits(&gradient.parameters.concat()), gradient.loss.to_bits())
+    });
+    assert_eq!(fresh, used);
 }
 
 fn check_fit(sample: &Sample, rows: &[Vec<f64>]) {
@@ -110,6 +126,18 @@ proptest! {
     ) {
         check_queries::<f32>(&sample, &rows);
         check_queries::<f64>(&sample, &rows);
+    }
+}
+
+proptest! {
+    #![proptest_config(cases(100))]
+
+    #[test]
+    fn gradients_do_not_depend_on_what_ran_before(
+        (sample, rows) in circuits_with_rows(CircuitOptions::default(), RowOptions::default(), 40)
+    ) {
+        check_used_buffers::<f32>(&sample, &rows);
+        check_used_buffers::<f64>(&sample, &rows);
     }
 }
 

@@ -4,6 +4,8 @@
 //! scales cancel, as long as inputs and outputs have the same; the inputs are gathered again, which
 //! costs less than keeping them.
 
+use spn_ir::plan::{Pick, SlotId};
+
 use super::normalise::normalise;
 use super::terms::{Gathered, Terms};
 use super::{Scales, power_of_two};
@@ -22,16 +24,39 @@ pub(crate) fn forward<I: Isa, E: Element>(
 ) {
     let tile = block.place.tile;
     let Gathered { rows, exponents, bounds, largest, each } = scratch;
-    let rows = &mut rows[..block.inputs() * tile];
-    let gathered = Gathered { rows: &mut *rows, exponents, bounds, largest, each };
-    gather(isa, block, values, scales, gathered);
     let shape = Shape { inputs: block.inputs(), outputs: block.width(), tile };
-    let output = &mut values[block.place.at(block.output, 0)..][..block.width() * tile];
-    product(isa, shape, block.packed.packed, rows, output);
+    let start = block.place.at(block.output, 0);
+    if let Some(slot) = unchanged(block, scales) {
+        exponents.copy_from_slice(scales.exponents(slot));
+        bounds.copy_from_slice(scales.bounds(slot));
+        let (before, output) = values.split_at_mut(start);
+        let (output, behind) = output.split_at_mut(block.width() * tile);
+        let first = block.place.at(slot, 0);
+        // Both are in use, so they do not overlap.
+        let input =
+            if first < start { &before[first..] } else { &behind[first - start - output.len()..] };
+        product(isa, shape, block.packed.packed, &input[..block.inputs() * tile], output);
+    } else {
+        let rows = &mut rows[..block.inputs() * tile];
+        let gathered = Gathered { rows: &mut *rows, exponents, bounds, largest, each };
+        gather(isa, block, values, scales, gathered);
+        let output = &mut values[start..][..block.width() * tile];
+        product(isa, shape, block.packed.packed, rows, output);
+    }
+    let output = &mut values[start..][..block.width() * tile];
     let scale = scales.of(block.output);
     scale.exponents.copy_from_slice(exponents);
     sum_bounds(isa, block.packed.largest, bounds, scale.bounds);
     normalise(isa, tile, output, scale);
+}
+
+/// The slot whose rows are the inputs just as they are: nothing has to be gathered.
+#[inline(always)]
+fn unchanged<E: Element>(block: &Block<'_, E>, scales: &Scales<'_, E>) -> Option<SlotId> {
+    match (&*block.step.terms, block.factors) {
+        ([term], [slot]) if matches!(term.pick, Pick::Same) && !scales.is_log(*slot) => Some(*slot),
+        _ => None,
+    }
 }
 
 /// The bounds of sums whose weights sum to at most `largest`.
@@ -58,28 +83,33 @@ fn gather<I: Isa, E: Element>(
     Terms { place, terms, factors }.gather(isa, values, scales, out);
 }
 
-/// Fills the inputs again, and `sums` with the outputs at the exponents of the inputs: what the
-/// reverse step reads.
+/// Gives the inputs again, in `inputs` or where they are, and leaves in the scratch's exponents the
+/// factors that bring outputs to the exponents of the inputs: what the reverse step reads.
 #[inline(always)]
-pub(crate) fn recompute<I: Isa, E: Element>(
+pub(crate) fn recompute<'a, I: Isa, E: Element>(
     isa: I,
     block: &Block<'_, E>,
-    values: &[E],
+    values: &'a [E],
     scales: &Scales<'_, E>,
-    inputs: Gathered<'_, E>,
-    sums: &mut [E],
-) {
+    inputs: &'a mut [E],
+    scratch: Gathered<'_, E>,
+) -> &'a [E] {
     let (tile, lanes) = (block.place.tile, LanesOf::<I, E>::N);
-    let Gathered { rows, exponents, bounds, largest, each } = inputs;
-    let rows = &mut rows[..block.inputs() * tile];
-    gather(isa, block, values, scales, Gathered { rows, exponents, bounds, largest, each });
-    let output = &values[block.place.at(block.output, 0)..][..block.width() * tile];
-    let own = scales.exponents(block.output);
-    for start in (0..tile).step_by(lanes) {
-        let load = |row: &[E]| LanesOf::<I, E>::load(isa, &row[start..]);
-        let factor = power_of_two::<I, E>(isa, load(own).sub(load(exponents)));
-        for (output, sum) in output.chunks_exact(tile).zip(sums.chunks_exact_mut(tile)) {
-            load(output).mul(factor).store(&mut sum[start..]);
-        }
+    let Gathered { exponents, bounds, largest, each, .. } = scratch;
+    let rows = if let Some(slot) = unchanged(block, scales) {
+        exponents.copy_from_slice(scales.exponents(slot));
+        &values[block.place.at(slot, 0)..][..block.inputs() * tile]
+    } else {
+        let rows = &mut inputs[..block.inputs() * tile];
+        let gathered =
+            Gathered { rows: &mut *rows, exponents: &mut *exponents, bounds, largest, each };
+        gather(isa, block, values, scales, gathered);
+        &*rows
+    };
+    let own = scales.exponents(block.output).chunks_exact(lanes);
+    for (own, factor) in own.zip(exponents.chunks_exact_mut(lanes)) {
+        let own = LanesOf::<I, E>::load(isa, own);
+        power_of_two::<I, E>(isa, own.sub(LanesOf::<I, E>::load(isa, factor))).store(factor);
     }
+    rows
 }

@@ -1,9 +1,10 @@
 //! Matrix products against sums in `f64`, for whole blocks and every kind of remainder.
 
 use super::{epsilon, noise, on_every_level, refuses};
-use crate::simd::gemm::{Shape, pack, pack_transposed, packed_len, product, product_add};
+use crate::simd::gemm::{Shape, pack, packed_len, product};
 use crate::simd::gradient::gradient_add;
 use crate::simd::matvec::matrix_vector;
+use crate::simd::transposed::product_transposed;
 use crate::simd::{Element, Isa, Lanes, LanesOf};
 
 fn numbers<E: Element>(count: usize, seed: usize) -> Vec<E> {
@@ -39,29 +40,28 @@ fn check_products<I: Isa, E: Element>(isa: I) {
         let Shape { inputs, outputs, tile } = shape;
         let weights = numbers::<E>(inputs * outputs, 1);
         let values = numbers::<E>(inputs * tile, 2);
-        let mut packed = vec![E::NAN; packed_len(inputs, outputs)];
-        pack_transposed(outputs, inputs, &weights, &mut packed);
+        let packed = |inputs, outputs, weights: &[E]| {
+            let mut packed = vec![E::NAN; packed_len(inputs, outputs)];
+            pack(inputs, outputs, weights, &mut packed);
+            packed
+        };
+        let mut reverse = vec![E::NAN; outputs * tile];
+        let transposed = packed(outputs, inputs, &weights);
+        product_transposed(isa, shape, &transposed, &values, &mut reverse);
         let transposed = (0..inputs * outputs)
             .map(|index| weights[index % outputs.max(1) * inputs + index / outputs.max(1)]);
-        let mut same = vec![E::NAN; packed_len(inputs, outputs)];
-        pack(inputs, outputs, &transposed.collect::<Vec<E>>(), &mut same);
-        assert!(same == packed, "{shape:?}");
+        let packed = packed(inputs, outputs, &transposed.collect::<Vec<E>>());
         let mut out = vec![E::NAN; outputs * tile];
         product(isa, shape, &packed, &values, &mut out);
-        let start = numbers::<E>(outputs * tile, 3);
-        let mut grown = start.clone();
-        product_add(isa, shape, &packed, &values, &mut grown);
+        assert!(out == reverse, "{shape:?}");
         for output in 0..outputs {
             for sample in 0..tile {
-                let terms = || {
-                    (0..inputs).map(|input| {
-                        weights[output * inputs + input].to_f64()
-                            * values[input * tile + sample].to_f64()
-                    })
-                };
+                let terms = (0..inputs).map(|input| {
+                    weights[output * inputs + input].to_f64()
+                        * values[input * tile + sample].to_f64()
+                });
                 let at = output * tile + sample;
-                assert_close(out[at], E::ZERO, terms(), shape);
-                assert_close(grown[at], start[at], terms(), shape);
+                assert_close(out[at], E::ZERO, terms, shape);
             }
         }
     }
@@ -79,7 +79,9 @@ fn check_gradients<I: Isa, E: Element>(isa: I) {
         let values = numbers::<E>(inputs * tile, 5);
         let start = numbers::<E>(outputs * inputs, 6);
         let mut counts = start.clone();
-        gradient_add(isa, shape, &gradients, &values, &mut counts);
+        gradient_add(isa, shape, &gradients, &values, &mut counts, false);
+        let mut fresh = vec![E::NAN; outputs * inputs];
+        gradient_add(isa, shape, &gradients, &values, &mut fresh, true);
         for output in 0..outputs {
             for input in 0..inputs {
                 let terms = (0..tile).map(|sample| {
@@ -87,7 +89,8 @@ fn check_gradients<I: Isa, E: Element>(isa: I) {
                         * values[input * tile + sample].to_f64()
                 });
                 let at = output * inputs + input;
-                assert_close(counts[at], start[at], terms, shape);
+                assert_close(counts[at], start[at], terms.clone(), shape);
+                assert_close(fresh[at], E::ZERO, terms, shape);
             }
         }
     }
@@ -104,7 +107,7 @@ fn check_long_tiles<I: Isa, E: Element>(isa: I) {
     let mut counts = vec![E::ONE; shape.inputs * shape.outputs];
     let (gradients, values) =
         (&ones[..shape.outputs * shape.tile], &ones[..shape.inputs * shape.tile]);
-    gradient_add(isa, shape, gradients, values, &mut counts);
+    gradient_add(isa, shape, gradients, values, &mut counts, false);
     assert!(counts.iter().all(|count| count.to_f64() == 1041.0));
 }
 
