@@ -2,8 +2,9 @@
 
 use thiserror::Error;
 
-use super::FORMAT;
+use super::FORMAT_NAME;
 use crate::CircuitError;
+use crate::formats::ImportProblem;
 use crate::text::{MAXIMUM_SCOPE_BYTES, MAXIMUM_VARIABLES};
 
 /// Why a text is no circuit.
@@ -21,7 +22,7 @@ pub enum NodesError {
         reason: String,
     },
     /// Another format.
-    #[error("the format is `{found}`; only `{FORMAT}` is known")]
+    #[error("the format is `{found}`; only `{FORMAT_NAME}` is known")]
     Format {
         /// What the file says.
         found: String,
@@ -120,6 +121,14 @@ pub enum NodesError {
         weights: usize,
         /// How many children.
         children: usize,
+    },
+    /// What no circuit can be made of.
+    #[error("node {id}: {problem}")]
+    Unreadable {
+        /// The node.
+        id: u64,
+        /// Why.
+        problem: Box<ImportProblem>,
     },
     /// What a circuit refuses for other reasons.
     #[error("node {id}: {error}")]
