@@ -14,14 +14,18 @@
 //! the file's length and [`text::MAXIMUM_SCOPE_BYTES`].
 
 mod circuit_json;
+mod deeprob;
 mod error;
 mod json;
+mod juice;
 pub mod nodes_json;
 mod scalar;
 mod spflow;
+mod spnc;
 pub mod text;
 
 pub use error::{FormatError, ImportError, ImportProblem, Place, WriteError};
+pub use juice::vtree::{Vtree, VtreeMismatch};
 
 use crate::Circuit;
 
@@ -57,11 +61,15 @@ pub struct Written {
 /// All formats. Those that are recognised by one certain word come first.
 pub static FORMATS: &[&Format] = &[
     &text::FORMAT,
+    &juice::jpc::FORMAT,
+    &juice::psdd::FORMAT,
     &circuit_json::FORMAT,
     &spflow::json::FORMAT,
+    &deeprob::FORMAT,
     &nodes_json::FORMAT,
     &spflow::equation::FORMAT,
     &spflow::reference::FORMAT,
+    &spnc::FORMAT,
 ];
 
 /// The format that the bytes look like.

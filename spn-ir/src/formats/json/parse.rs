@@ -260,7 +260,9 @@ impl<'a> Parser<'a> {
             Some(b't') => '\t',
             Some(b'u') => return self.unicode(),
             _ => {
-                return Err(self.expected("an escape: one of \\\" \\\\ \\/ \\b \\f \\n \\r \\t \\u"));
+                return Err(
+                    self.expected("an escape: one of \\\" \\\\ \\/ \\b \\f \\n \\r \\t \\u")
+                );
             }
         };
         self.at += 2;

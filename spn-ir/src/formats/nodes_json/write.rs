@@ -3,21 +3,21 @@
 use serde_json::json;
 
 use super::FORMAT_NAME;
-use crate::formats::scalar::{ScalarKind, Scalars, Unrolled, unroll};
+use crate::formats::scalar::{ScalarKind, Unrolled, unroll};
 use crate::formats::{WriteError, Written};
-use crate::{Circuit, LocationScale, Scope};
+use crate::{Circuit, LocationScale};
 
 /// The circuit as the bytes of a file, one node in each line.
 pub(super) fn write(circuit: &Circuit) -> Result<Written, WriteError> {
     let mut unrolled = unroll(circuit, FORMAT_NAME, false)?;
     unrolled.replace_indicators();
     unrolled.replace_logarithms();
+    let scopes = unrolled.scopes();
     let Unrolled { scalars, root, lost } = unrolled;
     let variables = circuit.variables;
     let mut text = format!(
         "{{\"format\": \"{FORMAT_NAME}\", \"num_vars\": {variables}, \"root\": {root}, \"nodes\": ["
     );
-    let scopes = scopes(&scalars);
     for (id, node) in scalars.nodes.iter().enumerate() {
         let scope: Vec<usize> = scopes[id].variables().collect();
         let entry = match &node.kind {
@@ -47,17 +47,4 @@ pub(super) fn write(circuit: &Circuit) -> Result<Written, WriteError> {
     }
     text.push_str("]}\n");
     Ok(Written { bytes: text.into_bytes(), nodes: scalars.nodes.len(), lost })
-}
-
-/// The scope of each node.
-fn scopes(scalars: &Scalars) -> Vec<Scope> {
-    let mut scopes: Vec<Scope> = Vec::with_capacity(scalars.nodes.len());
-    for node in &scalars.nodes {
-        let mut scope = Scope::from_variables(node.kind.variable().map(|v| v as usize));
-        for &child in node.kind.children() {
-            scope.union_with(&scopes[child as usize]);
-        }
-        scopes.push(scope);
-    }
-    scopes
 }

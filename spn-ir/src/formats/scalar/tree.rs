@@ -2,8 +2,8 @@
 //! nodes that do not depend on the order in which the circuit has them.
 
 use super::{ScalarKind, Scalars, Unrolled, Values};
-use crate::Circuit;
 use crate::formats::error::WriteError;
+use crate::{Circuit, Scope};
 
 /// The most nodes that a network may have when shared nodes are written wherever they are used.
 const MAXIMUM_TREE: u64 = 1 << 20;
@@ -58,6 +58,19 @@ impl Unrolled {
         (numbers, order)
     }
 
+    /// The scope of each node.
+    pub(in crate::formats) fn scopes(&self) -> Vec<Scope> {
+        let mut scopes: Vec<Scope> = Vec::with_capacity(self.scalars.nodes.len());
+        for node in &self.scalars.nodes {
+            let mut scope = Scope::from_variables(node.kind.variable().map(|v| v as usize));
+            for &child in node.kind.children() {
+                scope.union_with(&scopes[child as usize]);
+            }
+            scopes.push(scope);
+        }
+        scopes
+    }
+
     /// Notes that a format without a number of variables forgets those behind the last used one.
     pub(in crate::formats) fn forget_variables(&mut self, circuit: &Circuit) {
         let unused = circuit.variables.saturating_sub(self.scalars.variables());
@@ -95,6 +108,18 @@ impl Unrolled {
         };
         if is_log(&self.scalars) {
             self.lost.push("logarithms: weights are stored as numbers".to_owned());
+        }
+    }
+
+    /// Notes that numbers are stored as logarithms, which rounds them.
+    pub(in crate::formats) fn round_logarithms(&mut self) {
+        let linear = self.scalars.nodes.iter().any(|node| match &node.kind {
+            ScalarKind::Categorical { probabilities: values, .. }
+            | ScalarKind::Sum { weights: values, .. } => matches!(values, Values::Linear(_)),
+            _ => false,
+        });
+        if linear {
+            self.lost.push("the last digits of weights: they are stored as logarithms".to_owned());
         }
     }
 }

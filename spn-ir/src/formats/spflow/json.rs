@@ -221,17 +221,8 @@ fn write(circuit: &Circuit) -> Result<Written, WriteError> {
         return Err(WriteError::TooLarge { what: "nodes", limit: MAXIMUM_DEPTH, mend });
     }
     let (numbers, order) = unrolled.numbering();
+    let scopes = unrolled.scopes();
     let Unrolled { scalars, root, lost } = unrolled;
-    let mut scopes: Vec<Vec<u32>> = Vec::with_capacity(scalars.nodes.len());
-    for node in &scalars.nodes {
-        let mut scope: Vec<u32> = node.kind.variable().into_iter().collect();
-        for &child in node.kind.children() {
-            scope.extend_from_slice(&scopes[child as usize]);
-        }
-        scope.sort_unstable();
-        scope.dedup();
-        scopes.push(scope);
-    }
     let mut text = String::new();
     let mut tasks = vec![Task::Node(root)];
     while let Some(task) = tasks.pop() {
@@ -242,8 +233,8 @@ fn write(circuit: &Circuit) -> Result<Written, WriteError> {
             }
             Task::Node(node) => node as usize,
         };
-        let tail =
-            format!("\"id\":{},\"scope\":{:?}", numbers[node], scopes[node]).replace(' ', "");
+        let scope: Vec<usize> = scopes[node].variables().collect();
+        let tail = format!("\"id\":{},\"scope\":{scope:?}", numbers[node]).replace(' ', "");
         let entry = &scalars.nodes[node];
         let (class, end) = match &entry.kind {
             ScalarKind::Product(_) => ("Product", format!("],{tail}}}}}")),
