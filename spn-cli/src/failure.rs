@@ -12,7 +12,7 @@ use serde_json::json;
 use spn_compiler::CompileError;
 use spn_ir::LayerError;
 use spn_ir::container::ContainerError;
-use spn_ir::formats::{FormatError, WriteError};
+use spn_ir::formats::{FormatError, ImportError, WriteError};
 use spn_ir::layers::LayerProblem;
 use spn_runtime::RunError;
 use spn_runtime::learn::FitError;
@@ -157,5 +157,5 @@ macro_rules! misuse {
 }
 
 misuse! {
-    ContainerError, DataError, FitError, FormatError, OutputError, PictureError, RunError, WriteError,
+    ContainerError, DataError, FitError, FormatError, ImportError, OutputError, PictureError, RunError, WriteError,
 }

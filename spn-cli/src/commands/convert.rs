@@ -3,13 +3,14 @@
 //! In: a MODEL and the name of a file. Out: that file, and what the new format could not hold.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::json;
-use spn_ir::formats::{self, FORMATS, Format, Written};
+use spn_ir::Circuit;
+use spn_ir::formats::{self, FORMATS, Format, Vtree, Written};
 
 use crate::format::{facts, thousands};
 use crate::model::{LoadOptions, LoadedModel};
@@ -38,6 +39,9 @@ pub struct Arguments {
     /// The format that IN is read as, where it is not recognised.
     #[arg(long, value_name = "FORMAT")]
     from: Option<String>,
+    /// A variable tree (.vtree): products of two must split their variables as it does.
+    #[arg(long, value_name = "FILE")]
+    vtree: Option<PathBuf>,
     /// Refuse to write if anything is lost.
     #[arg(long)]
     strict: bool,
@@ -74,6 +78,9 @@ impl Arguments {
         let from = self.from.as_deref().map(known).transpose()?;
         let model = LoadedModel::read_as(&self.input, from, options)?;
         let circuit = model.circuit(None)?;
+        if let Some(path) = &self.vtree {
+            check_vtree(path, &circuit).map_err(|failure| failure.in_file(path))?;
+        }
         let written =
             format.write(&circuit).map_err(|error| Failure::from(error).in_file(&self.input))?;
         if self.strict && !written.lost.is_empty() {
@@ -129,6 +136,13 @@ impl Arguments {
         });
         Answer::new(json, facts(lines))
     }
+}
+
+/// Checks that a circuit follows the variable tree of a file.
+fn check_vtree(path: &Path, circuit: &Circuit) -> Result<(), Failure> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Failure::misuse(format!("cannot read it: {error}")))?;
+    Vtree::read(&text)?.check(circuit).map_err(Failure::invalid)
 }
 
 /// The format with this name.

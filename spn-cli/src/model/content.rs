@@ -49,11 +49,11 @@ impl Content {
     }
 
     fn from_bytes(bytes: &[u8]) -> Result<Self, Failure> {
-        if bytes.starts_with(b"SPNB") {
-            return Self::from_container(bytes);
-        }
         if let Some(format) = formats::recognise(bytes) {
             return Ok(Self::Circuit(format.read(bytes)?));
+        }
+        if bytes.starts_with(b"SPNB") {
+            return Self::from_container(bytes);
         }
         match std::str::from_utf8(bytes) {
             Ok(text) if text.trim_start_matches('\u{feff}').trim_start().starts_with('{') => {

@@ -13,7 +13,7 @@
 //! Every reader is total: any bytes give a circuit or an error, in memory bounded by a multiple of
 //! the file's length and [`text::MAXIMUM_SCOPE_BYTES`].
 
-mod circuit_json;
+pub(crate) mod circuit_json;
 mod deeprob;
 mod error;
 mod json;
@@ -21,6 +21,7 @@ mod juice;
 pub mod nodes_json;
 mod scalar;
 mod spflow;
+mod spnb;
 mod spnc;
 pub mod text;
 
@@ -61,6 +62,7 @@ pub struct Written {
 /// All formats. Those that are recognised by one certain word come first.
 pub static FORMATS: &[&Format] = &[
     &text::FORMAT,
+    &spnb::FORMAT,
     &juice::jpc::FORMAT,
     &juice::psdd::FORMAT,
     &circuit_json::FORMAT,
@@ -104,18 +106,20 @@ pub fn find(name: &str) -> Option<&'static Format> {
     FORMATS.iter().copied().find(|format| format.name == name)
 }
 
-/// The first format that can be written and whose files are called like this one; `.gz` at the end
-/// does not count.
+/// The format that can be written and whose files are called like this one, the one with the longest
+/// extension if there are several; `.gz` at the end does not count.
 #[must_use]
 pub fn for_file_name(name: &str) -> Option<&'static Format> {
     let name = name.to_lowercase();
     let name = name.strip_suffix(".gz").unwrap_or(&name);
-    let ends = |format: &&Format| {
-        let mut extensions = format.extensions.iter();
-        format.write.is_some()
-            && extensions.any(|end| name.strip_suffix(end).is_some_and(|stem| stem.ends_with('.')))
+    let fits = |end: &&str| name.strip_suffix(*end).is_some_and(|stem| stem.ends_with('.'));
+    let longest = |format: &'static Format| {
+        let lengths = format.extensions.iter().filter(|end| fits(end)).map(|end| end.len());
+        Some((lengths.max()?, format))
     };
-    FORMATS.iter().copied().find(ends)
+    let writable = FORMATS.iter().copied().filter(|format| format.write.is_some());
+    let best = writable.filter_map(longest).max_by_key(|(length, _)| *length);
+    best.map(|(_, format)| format)
 }
 
 /// The names of all formats, for messages.
@@ -194,7 +198,10 @@ mod tests {
             assert!(!format.extensions.is_empty() && !format.title.is_empty());
             assert!(format.read.is_some() || format.write.is_some());
         }
-        assert_eq!(for_file_name("a.b/C.SPN.gz").map(|f| f.name), Some("spn"));
+        let called = |name| for_file_name(name).map(|format| format.name);
+        assert_eq!(called("a.b/C.SPN.gz"), Some("spn"));
+        assert_eq!(called("a.nodes.json"), Some("spn-nodes-v1"));
+        assert_eq!(called("nodes.json"), Some("spn-circuit-v1"));
         assert!(for_file_name("spn").is_none() && for_file_name("x.unknown").is_none());
     }
 

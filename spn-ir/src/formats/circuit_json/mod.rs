@@ -8,8 +8,8 @@ mod read;
 mod read_nodes;
 mod write;
 
-use super::{Format, FormatError, Written, as_text, has_format, has_key, json_keys};
-use crate::Circuit;
+use super::{Format, FormatError, ImportError, Written, as_text, has_format, has_key, json_keys};
+use crate::{Circuit, Parameters};
 
 /// The format's name in its files.
 const NAME: &str = "spn-circuit-v1";
@@ -22,7 +22,7 @@ pub(super) static FORMAT: Format = Format {
     recognise,
     read: Some(read),
     write: Some(|circuit| {
-        let bytes = write::write(circuit);
+        let bytes = write::write(circuit, true);
         Ok(Written { bytes, nodes: circuit.nodes.len(), lost: Vec::new() })
     }),
 };
@@ -33,5 +33,16 @@ fn recognise(bytes: &[u8]) -> bool {
 }
 
 fn read(bytes: &[u8]) -> Result<Circuit, FormatError> {
-    Ok(read::read(as_text(NAME, bytes)?)?)
+    Ok(read::read(as_text(NAME, bytes)?, None)?)
+}
+
+/// The circuit without its parameters, for files that keep these elsewhere.
+pub(crate) fn write_structure(circuit: &Circuit) -> String {
+    // Everything that is written is UTF-8.
+    String::from_utf8(write::write(circuit, false)).unwrap_or_default()
+}
+
+/// The circuit that was written without its parameters.
+pub(crate) fn read_structure(text: &str, parameters: Parameters) -> Result<Circuit, ImportError> {
+    read::read(text, Some(parameters))
 }

@@ -1,11 +1,13 @@
 //! Reading `spn-circuit-v1`: the head, parameters, quantities and tables.
 
-use crate::formats::error::{ImportError, ImportProblem};
+use std::collections::BTreeSet;
+
+use crate::formats::error::{ImportError, ImportProblem, shortened};
 use crate::formats::json::{self, Document, Object, Value};
 use crate::text::MAXIMUM_VARIABLES;
 use crate::{
     Circuit, CircuitBuilder, Constraint, Formula, NodeId, Normalisation, Parameter, ParameterId,
-    PickTable, Quantity,
+    Parameters, PickTable, Quantity,
 };
 
 use super::NAME;
@@ -24,8 +26,8 @@ const KEYS: &[&str] = &[
     "root",
 ];
 
-/// Reads a circuit.
-pub(super) fn read(text: &str) -> Result<Circuit> {
+/// Reads a circuit, with the parameters that were kept elsewhere.
+pub(super) fn read(text: &str, parameters: Option<Parameters>) -> Result<Circuit> {
     let tree = json::parse(text)?;
     let document = Document { text };
     let file = document.object(&tree, "the file")?;
@@ -38,9 +40,14 @@ pub(super) fn read(text: &str) -> Result<Circuit> {
     let mut reader = Reader { document, builder: CircuitBuilder::new(variables) };
     reader.normalisation(&file)?;
     reader.layers(&file)?;
-    for (index, value) in reader.list(&file, "parameters")?.iter().enumerate() {
-        let parameter = reader.parameter(index, value)?;
-        reader.builder.parameter(parameter);
+    match parameters {
+        None => reader.parameters(&file)?,
+        Some(parameters) => {
+            for (_, parameter) in parameters.iter() {
+                reader.builder.parameter(parameter.clone());
+            }
+            reader.no_parameters(&file)?;
+        }
     }
     for (index, value) in reader.list(&file, "quantities")?.iter().enumerate() {
         let quantity = reader.quantity(index, value)?;
@@ -114,6 +121,27 @@ impl<'a> Reader<'a> {
         let name = |value| self.document.string(value, "the name of a layer").map(str::to_owned);
         let layers = self.list(file, "layers")?.iter().map(name).collect::<Result<_>>()?;
         self.builder.set_layers(layers);
+        Ok(())
+    }
+
+    /// Refuses parameters in the text where they come from elsewhere.
+    fn no_parameters(&self, file: &Object<'_, 'a>) -> Result<()> {
+        match file.find("parameters") {
+            None => Ok(()),
+            Some(value) => Err(self.document.expected(value, "`parameters`", "left out here")),
+        }
+    }
+
+    fn parameters(&mut self, file: &Object<'_, 'a>) -> Result<()> {
+        let mut names = BTreeSet::new();
+        for (index, value) in self.list(file, "parameters")?.iter().enumerate() {
+            let parameter = self.parameter(index, value)?;
+            if !names.insert(parameter.name.clone()) {
+                let (what, name) = ("parameter", shortened(&parameter.name));
+                return Err(self.document.error(value, ImportProblem::Duplicate { what, name }));
+            }
+            self.builder.parameter(parameter);
+        }
         Ok(())
     }
 

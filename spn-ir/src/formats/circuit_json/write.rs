@@ -8,8 +8,9 @@ use crate::{
     NodeKind, Normalisation, Origin, PickTableId, Slice,
 };
 
-/// The circuit as the bytes of a file, one node in each line.
-pub(super) fn write(circuit: &Circuit) -> Vec<u8> {
+/// The circuit as the bytes of a file, one node in each line; without its parameters, if they are
+/// kept elsewhere.
+pub(super) fn write(circuit: &Circuit, with_parameters: bool) -> Vec<u8> {
     let mut text = Vec::from(format!("{{\"format\": \"{NAME}\",\n").as_bytes());
     let mut member = |key: &str, value: &dyn erased::Write| {
         text.extend_from_slice(format!("\"{key}\": ").as_bytes());
@@ -30,7 +31,9 @@ pub(super) fn write(circuit: &Circuit) -> Vec<u8> {
         constraint: parameter.constraint.map(ConstraintForm::from),
         values: Numbers(&parameter.values),
     });
-    member("parameters", &Lines(parameters.collect()));
+    if with_parameters {
+        member("parameters", &Lines(parameters.collect()));
+    }
     let quantities = circuit.quantities.iter().map(|quantity| QuantityForm {
         shape: &quantity.shape,
         formula: FormulaForm::from(quantity.formula),

@@ -19,6 +19,8 @@
 
 mod message;
 mod read;
+#[cfg(test)]
+mod tests;
 mod write;
 
 use super::Format;
