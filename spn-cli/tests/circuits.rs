@@ -54,9 +54,10 @@ fn names(folder: &Path) -> io::Result<BTreeMap<String, PathBuf>> {
         let path = entry?.path();
         let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let stem = file.strip_suffix(".gz").unwrap_or(&file);
-        let mut extensions = FORMATS.iter().flat_map(|format| format.extensions);
-        let circuit = extensions.find_map(|end| stem.strip_suffix(end)?.strip_suffix('.'));
-        if let Some(name) = circuit {
+        let extensions = FORMATS.iter().flat_map(|format| format.extensions);
+        let circuits = extensions.filter_map(|end| stem.strip_suffix(end)?.strip_suffix('.'));
+        // Of several extensions the longest, `.deeprob.json` rather than `.json`.
+        if let Some(name) = circuits.min_by_key(|name| name.len()) {
             names.insert(name.to_owned(), path.clone());
         } else if let Some(name) = file.strip_suffix(".npz") {
             arrays.insert(name.to_owned());

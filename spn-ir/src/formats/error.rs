@@ -37,8 +37,13 @@ pub enum FormatError {
     #[error(transparent)]
     Text(#[from] TextError),
     /// In `spn-nodes-v1` JSON.
-    #[error(transparent)]
-    Nodes(#[from] NodesError),
+    #[error("{place}: {error}")]
+    Nodes {
+        /// Where the node or value that is to blame begins.
+        place: Place,
+        /// What is wrong.
+        error: NodesError,
+    },
     /// In a `.spnb` container.
     #[error(transparent)]
     Container(#[from] ContainerError),
@@ -94,6 +99,12 @@ pub struct ImportError {
 #[derive(Clone, Debug, PartialEq, Error)]
 #[non_exhaustive]
 pub enum ImportProblem {
+    /// No JSON, or a value of a wrong kind.
+    #[error("{reason}")]
+    Json {
+        /// What the JSON reader says.
+        reason: String,
+    },
     /// Something else should stand here.
     #[error("expected {expected}, found {found}")]
     Expected {
@@ -207,16 +218,6 @@ pub enum ImportProblem {
         needed: u64,
         /// How many there are.
         available: usize,
-    },
-    /// A scope that is not what the children make it.
-    #[error("the scope of node {node} is given as {declared}, but its children make it {actual}")]
-    WrongScope {
-        /// The node.
-        node: String,
-        /// What the file says.
-        declared: String,
-        /// What follows from the children.
-        actual: String,
     },
     /// What a circuit refuses.
     #[error(transparent)]

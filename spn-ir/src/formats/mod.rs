@@ -30,6 +30,12 @@ pub use juice::vtree::{Vtree, VtreeMismatch};
 
 use crate::Circuit;
 
+/// Makes a circuit of the bytes of a file.
+pub type Reader = fn(&[u8]) -> Result<Circuit, FormatError>;
+
+/// Makes the bytes of a file of a circuit.
+pub type Writer = fn(&Circuit) -> Result<Written, WriteError>;
+
 /// A file format: one line of [`FORMATS`].
 #[derive(Debug)]
 pub struct Format {
@@ -42,9 +48,9 @@ pub struct Format {
     /// Whether the bytes look like a file of this format; looks at little more than the beginning.
     pub recognise: fn(&[u8]) -> bool,
     /// Reads a file, if the program can.
-    pub read: Option<fn(&[u8]) -> Result<Circuit, FormatError>>,
+    pub read: Option<Reader>,
     /// Writes a file, if the program can.
-    pub write: Option<fn(&Circuit) -> Result<Written, WriteError>>,
+    pub write: Option<Writer>,
 }
 
 /// A circuit as the bytes of a file.

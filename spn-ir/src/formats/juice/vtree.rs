@@ -197,8 +197,8 @@ mod tests {
         };
         assert_eq!(tree.check(&circuit(["v1, v0", "v2"])), Ok(()));
         let error = tree.check(&circuit(["v1, v2", "v0"])).unwrap_err();
-        assert_eq!((error.node, error.left, error.right), (3, vec![1], vec![2]));
-        assert_eq!(error.origin, "line 6");
+        assert_eq!((error.node, error.left, error.right), (4, vec![1, 2], vec![0]));
+        assert_eq!(error.origin, "line 7");
     }
 
     #[test]

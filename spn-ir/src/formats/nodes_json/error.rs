@@ -139,3 +139,34 @@ pub enum NodesError {
         error: CircuitError,
     },
 }
+
+/// What an error is about.
+pub(super) enum Subject {
+    /// The entry with this id.
+    Node(u64),
+    /// The value of this key of the file.
+    Key(&'static str),
+}
+
+impl NodesError {
+    /// What the error is about; `None` if it says itself where it is.
+    pub(super) fn subject(&self) -> Option<Subject> {
+        match *self {
+            Self::Syntax { .. } => None,
+            Self::Format { .. } => Some(Subject::Key("format")),
+            Self::TooManyVariables { .. } => Some(Subject::Key("num_vars")),
+            Self::UnknownRoot { .. } => Some(Subject::Key("root")),
+            Self::ScopesTooLarge { id }
+            | Self::DuplicateId { id }
+            | Self::UnknownChild { id, .. }
+            | Self::UnknownType { id, .. }
+            | Self::Missing { id, .. }
+            | Self::BadValue { id, .. }
+            | Self::LeafScope { id, .. }
+            | Self::WrongScope { id, .. }
+            | Self::WeightCount { id, .. }
+            | Self::Unreadable { id, .. }
+            | Self::Refused { id, .. } => Some(Subject::Node(id)),
+        }
+    }
+}

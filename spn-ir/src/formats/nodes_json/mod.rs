@@ -23,6 +23,7 @@
 //! [`MAXIMUM_SCOPE_BYTES`](crate::text::MAXIMUM_SCOPE_BYTES).
 
 mod error;
+mod place;
 #[cfg(test)]
 mod tests;
 mod write;
@@ -53,7 +54,10 @@ pub(super) static FORMAT: super::Format = super::Format {
         let keys = json_keys(bytes);
         has_key(&keys, "format") || (has_key(&keys, "nodes") && has_key(&keys, "num_vars"))
     },
-    read: Some(|bytes| Ok(read(as_text(FORMAT_NAME, bytes)?)?)),
+    read: Some(|bytes| {
+        let text = as_text(FORMAT_NAME, bytes)?;
+        read(text).map_err(|error| place::placed(text, error))
+    }),
     write: Some(write::write),
 };
 

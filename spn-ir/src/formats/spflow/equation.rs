@@ -19,7 +19,7 @@ pub(in crate::formats) static FORMAT: Format = Format {
     title: "SPFlow's equations, a tree of scalar nodes",
     extensions: &["spflow", "spflow.txt"],
     recognise,
-    read: Some(|bytes| read(bytes)),
+    read: Some(read),
     write: Some(write),
 };
 

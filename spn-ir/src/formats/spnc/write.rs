@@ -28,57 +28,14 @@ pub(super) fn write(circuit: &Circuit) -> Result<Written, WriteError> {
     unrolled.replace_logarithms();
     let Unrolled { scalars, root, lost } = unrolled;
     let mut segment = Segment { words: vec![0] };
-    let header = segment.structure(0, 1, 1);
-    segment.put(header, 0, &1_u16.to_le_bytes());
-    let query = segment.structure(header + 1, 2, 1);
-    segment.put(query, 0, &BATCH_SIZE.to_le_bytes());
-    segment.put(query, 4, &RELATIVE_ERROR.to_le_bytes());
-    segment.put(query, 8, &ERROR.to_le_bytes());
-    let joint = segment.structure(query + 2, 1, 1);
-    segment.put(joint, 0, &[1]);
-    let model = segment.structure(joint + 1, 1, 4);
-    segment.put(model, 0, &(root as i32).to_le_bytes());
-    segment.put(model, 4, &(circuit.variables as i32).to_le_bytes());
-    segment.text(model + 1, "spn");
-    segment.text(model + 2, FEATURE_TYPE);
-    let scope: Vec<u32> = (0..circuit.variables).collect();
-    segment.integers(model + 3, &scope);
+    let model = segment.model(root, circuit.variables);
     let nodes = segment.structures(model + 4, scalars.nodes.len());
     for (id, node) in scalars.nodes.iter().enumerate() {
         let place = nodes + 2 * id;
         segment.put(place, 0, &(id as i32).to_le_bytes());
         segment.put(place, 4, &[u8::from(id == root as usize)]);
-        let tag: u16 = match &node.kind {
-            ScalarKind::Product(children) => {
-                let product = segment.structure(place + 1, 0, 1);
-                segment.integers(product, children);
-                0
-            }
-            ScalarKind::Sum { children, weights } => {
-                let sum = segment.structure(place + 1, 0, 2);
-                segment.integers(sum, children);
-                segment.doubles(sum + 1, &weights.linear());
-                1
-            }
-            ScalarKind::LocationScale {
-                density: LocationScale::Normal,
-                variable,
-                location,
-                scale,
-            } => {
-                let leaf = segment.structure(place + 1, 3, 0);
-                segment.put(leaf, 0, &location.to_le_bytes());
-                segment.put(leaf, 8, &scale.to_le_bytes());
-                segment.put(leaf, 16, &(*variable as i32).to_le_bytes());
-                3
-            }
-            ScalarKind::Categorical { variable, probabilities } => {
-                let leaf = segment.structure(place + 1, 1, 1);
-                segment.put(leaf, 0, &(*variable as i32).to_le_bytes());
-                segment.doubles(leaf + 1, &probabilities.linear());
-                4
-            }
-            other => return Err(WriteError::leaf(NAME, other, circuit, node.origin)),
+        let Some(tag) = segment.payload(place + 1, &node.kind) else {
+            return Err(WriteError::leaf(NAME, &node.kind, circuit, node.origin));
         };
         segment.put(place, 6, &tag.to_le_bytes());
         if segment.words.len() > MAXIMUM_WORDS {
@@ -97,6 +54,62 @@ struct Segment {
 }
 
 impl Segment {
+    /// A query with its model, still without nodes; the place of the model.
+    fn model(&mut self, root: u32, variables: u32) -> usize {
+        let header = self.structure(0, 1, 1);
+        self.put(header, 0, &1_u16.to_le_bytes());
+        let query = self.structure(header + 1, 2, 1);
+        self.put(query, 0, &BATCH_SIZE.to_le_bytes());
+        self.put(query, 4, &RELATIVE_ERROR.to_le_bytes());
+        self.put(query, 8, &ERROR.to_le_bytes());
+        let joint = self.structure(query + 2, 1, 1);
+        self.put(joint, 0, &[1]);
+        let model = self.structure(joint + 1, 1, 4);
+        self.put(model, 0, &(root as i32).to_le_bytes());
+        self.put(model, 4, &(variables as i32).to_le_bytes());
+        self.text(model + 1, "spn");
+        self.text(model + 2, FEATURE_TYPE);
+        let scope: Vec<u32> = (0..variables).collect();
+        self.integers(model + 3, &scope);
+        model
+    }
+
+    /// What a node is, to which the pointer leads; its tag, or `None` for other families.
+    fn payload(&mut self, pointer: usize, kind: &ScalarKind) -> Option<u16> {
+        match kind {
+            ScalarKind::Product(children) => {
+                let product = self.structure(pointer, 0, 1);
+                self.integers(product, children);
+                Some(0)
+            }
+            ScalarKind::Sum { children, weights } => {
+                let sum = self.structure(pointer, 0, 2);
+                self.integers(sum, children);
+                self.doubles(sum + 1, &weights.linear());
+                Some(1)
+            }
+            ScalarKind::LocationScale {
+                density: LocationScale::Normal,
+                variable,
+                location,
+                scale,
+            } => {
+                let leaf = self.structure(pointer, 3, 0);
+                self.put(leaf, 0, &location.to_le_bytes());
+                self.put(leaf, 8, &scale.to_le_bytes());
+                self.put(leaf, 16, &(*variable as i32).to_le_bytes());
+                Some(3)
+            }
+            ScalarKind::Categorical { variable, probabilities } => {
+                let leaf = self.structure(pointer, 1, 1);
+                self.put(leaf, 0, &(*variable as i32).to_le_bytes());
+                self.doubles(leaf + 1, &probabilities.linear());
+                Some(4)
+            }
+            _ => None,
+        }
+    }
+
     /// Room for some words at the end.
     fn room(&mut self, words: usize) -> usize {
         let start = self.words.len();
