@@ -74,7 +74,11 @@ fn what_a_format_cannot_hold_is_an_error() {
     folder.fails("convert @nodes.json @no/folder/c.spn", 2, &["folder"]);
     folder.fails("convert @nodes.json @c.spn --from jpc", 2, &["line 1, column 1", "`jpc`"]);
     folder.write("poisson.txt", "(Poisson(V0|mean=2.0) * Bernoulli(V1|p=0.5))");
-    folder.fails("convert @poisson.txt @c.spn", 2, &["column 2", "Poisson", "Gaussian, Bernoulli"]);
+    folder.fails(
+        "convert @poisson.txt @c.spn",
+        2,
+        &["column 2", "Poisson", "a Gaussian, Bernoulli"],
+    );
 }
 
 #[test]

@@ -95,7 +95,7 @@ impl<'a> Reader<'a> {
             class @ ("Bernoulli" | "Categorical" | "Gaussian") => self.leaf(class, &node)?,
             other => {
                 let (node, family) = (id.to_string(), shortened(other));
-                let known = "Bernoulli, Categorical and Gaussian";
+                let known = "a Bernoulli, Categorical or Gaussian";
                 let problem = ImportProblem::UnknownFamily { node, family, known };
                 return Err(self.document.error(value, problem));
             }

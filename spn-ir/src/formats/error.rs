@@ -152,8 +152,8 @@ pub enum ImportProblem {
     },
     /// A distribution family that circuits do not have.
     #[error(
-        "node {node} is a {family} leaf, a family that spn does not have (it has {known}); replace \
-         the node before the file is written"
+        "node {node} is a leaf of the family {family}, which spn does not have; replace it before the \
+         file is written, by {known} for instance"
     )]
     UnknownFamily {
         /// The node, as the file calls it.

@@ -70,7 +70,7 @@ fn read(text: &str) -> Result<Circuit, ImportError> {
             }
             "B" => {
                 let (node, family) = (id.to_string(), "binomial (B)".to_owned());
-                let known = "literals, indicators and categoricals: L, I, C";
+                let known = "a categorical (C)";
                 return Err(words.error(ImportProblem::UnknownFamily { node, family, known }));
             }
             tag => inner(&nodes, &mut words, tag == "S")?,

@@ -79,7 +79,7 @@ pub(super) fn leaf(
             list.iter().try_for_each(|p| probability("a probability", *p))?;
             Ok(ScalarKind::Categorical { variable, probabilities: Values::Linear(list.clone()) })
         }
-        other => Err(unknown_family(other, "here".to_owned())),
+        other => Err(unknown_family(other, other.to_owned())),
     }
 }
 

@@ -11,4 +11,4 @@ mod tokens;
 mod variables;
 
 /// The families that are read, for messages.
-const FAMILIES: &str = "Gaussian, Bernoulli and Categorical";
+const FAMILIES: &str = "a Gaussian, Bernoulli or Categorical";

@@ -92,7 +92,7 @@ impl Reader<'_> {
             }
             other => {
                 let family = if other == 2 { "histogram".to_owned() } else { format!("{other}") };
-                let (node_id, known) = (self.id(node).to_string(), "Gaussian and categorical");
+                let (node_id, known) = (self.id(node).to_string(), "a Gaussian or categorical");
                 let problem = ImportProblem::UnknownFamily { node: node_id, family, known };
                 return Err(ImportError::in_binary(node.offset, problem));
             }
