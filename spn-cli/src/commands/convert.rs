@@ -13,7 +13,7 @@ use spn_ir::Circuit;
 use spn_ir::formats::{self, FORMATS, Format, Vtree, Written};
 
 use crate::format::{facts, thousands};
-use crate::model::{LoadOptions, LoadedModel};
+use crate::model::{LoadOptions, LoadedModel, ModelKind};
 use crate::output::write_atomically;
 use crate::{Answer, Failure, Session};
 
@@ -81,8 +81,11 @@ impl Arguments {
         if let Some(path) = &self.vtree {
             check_vtree(path, &circuit).map_err(|failure| failure.in_file(path))?;
         }
-        let written =
+        let mut written =
             format.write(&circuit).map_err(|error| Failure::from(error).in_file(&self.input))?;
+        if !matches!(model.kind, ModelKind::Circuit(_)) {
+            written.lost.push("layers: their nodes are written, not their options".to_owned());
+        }
         if self.strict && !written.lost.is_empty() {
             return Err(Failure::misuse(format!(
                 "{} would lose: {}; leave --strict out, or choose another format",
