@@ -12,9 +12,8 @@ use serde_json::json;
 use spn_compiler::CompileError;
 use spn_ir::LayerError;
 use spn_ir::container::ContainerError;
+use spn_ir::formats::{FormatError, ImportError, WriteError};
 use spn_ir::layers::LayerProblem;
-use spn_ir::nodes_json::NodesError;
-use spn_ir::text::TextError;
 use spn_runtime::RunError;
 use spn_runtime::learn::FitError;
 
@@ -158,5 +157,5 @@ macro_rules! misuse {
 }
 
 misuse! {
-    ContainerError, DataError, FitError, NodesError, OutputError, PictureError, RunError, TextError,
+    ContainerError, DataError, FitError, FormatError, ImportError, OutputError, PictureError, RunError, WriteError,
 }

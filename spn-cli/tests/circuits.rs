@@ -1,8 +1,8 @@
 //! Learned circuits against exact log-likelihoods computed elsewhere.
 //!
-//! Every pair of `NAME.json` or `NAME.json.gz` (`spn-nodes-v1`) and `NAME.npz` in `SPN_CIRCUITS_DIR`,
-//! or in the repository's `tests/data/circuits` without it, is read, compiled and evaluated in
-//! double precision. `x` with `ll` and `x_marg` with `ll_marg` (NaN = missing) are compared row by
+//! Every pair of `NAME.json`, a file of another format of circuits (`NAME.bin`, …), also `.gz`, and
+//! `NAME.npz` in `SPN_CIRCUITS_DIR`, or in the repository's `tests/data/circuits` without it, is
+//! read, compiled and evaluated in double precision. `x` with `ll` and `x_marg` with `ll_marg` (NaN = missing) are compared row by
 //! row; the error of a row is relative to `max(1, |ll|)`.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,7 +16,7 @@ use std::time::Instant;
 use flate2::read::MultiGzDecoder;
 use spn_cli::data::{NpyArray, npz_arrays};
 use spn_compiler::Options;
-use spn_ir::nodes_json;
+use spn_ir::formats::{self, FORMATS};
 use spn_runtime::{Executable, Rows};
 
 /// The largest error of a row.
@@ -53,8 +53,11 @@ fn names(folder: &Path) -> io::Result<BTreeMap<String, PathBuf>> {
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
         let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let circuit = file.strip_suffix(".json").or_else(|| file.strip_suffix(".json.gz"));
-        if let Some(name) = circuit {
+        let stem = file.strip_suffix(".gz").unwrap_or(&file);
+        let extensions = FORMATS.iter().flat_map(|format| format.extensions);
+        let circuits = extensions.filter_map(|end| stem.strip_suffix(end)?.strip_suffix('.'));
+        // Of several extensions the longest, `.deeprob.json` rather than `.json`.
+        if let Some(name) = circuits.min_by_key(|name| name.len()) {
             names.insert(name.to_owned(), path.clone());
         } else if let Some(name) = file.strip_suffix(".npz") {
             arrays.insert(name.to_owned());
@@ -98,9 +101,9 @@ fn run(folder: &Path, name: &str, circuit: &Path, summary: &mut Summary) -> Resu
         return Err(format!("there is no {name}.json beside {name}.npz"));
     }
     let arrays = npz_arrays(&folder.join(format!("{name}.npz"))).map_err(text_of)?;
-    let text = read_text(circuit).map_err(text_of)?;
+    let bytes = read_bytes(circuit).map_err(text_of)?;
     let start = Instant::now();
-    let circuit = nodes_json::read(&text).map_err(text_of)?;
+    let circuit = formats::read(&bytes).map_err(text_of)?;
     let read = start.elapsed().as_secs_f64();
     let start = Instant::now();
     let plan = spn_compiler::compile(&circuit, &Options::default()).map_err(text_of)?;
@@ -129,15 +132,13 @@ fn text_of(error: impl ToString) -> String {
     error.to_string()
 }
 
-fn read_text(path: &Path) -> io::Result<String> {
-    let mut text = String::new();
-    let file = File::open(path)?;
-    if path.extension().is_some_and(|extension| extension == "gz") {
-        MultiGzDecoder::new(file).read_to_string(&mut text)?;
-    } else {
-        io::BufReader::new(file).read_to_string(&mut text)?;
+fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
+    if path.extension().is_none_or(|extension| extension != "gz") {
+        return fs::read(path);
     }
-    Ok(text)
+    let mut bytes = Vec::new();
+    MultiGzDecoder::new(File::open(path)?).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Compares the log-likelihoods of all rows; gives their number.

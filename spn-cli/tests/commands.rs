@@ -7,9 +7,9 @@ use commands_support::{Folder, TINY_NETWORK, has, keys, repository, tiny};
 use serde_json::{Value, json};
 use spn_cli::data;
 
-const COMMANDS: [&str; 10] = [
+const COMMANDS: [&str; 11] = [
     "demo", "summary", "check", "compile", "loglik", "eval", "train", "predict", "complete",
-    "bench",
+    "convert", "bench",
 ];
 
 #[test]

@@ -5,8 +5,9 @@
 //! * [`layers`] describes networks as stacks of layers and lowers them to a circuit.
 //! * [`plan`] is the low-level representation the runtime executes.
 //! * `graph` (feature `graph`) shows a circuit to petgraph's algorithms, without a copy.
-//! * [`text`] is the readable form of a circuit, [`container`] the binary one, [`nodes_json`] a
-//!   node list for other programs to write.
+//! * [`formats`] is the list of file formats for circuits, the project's own and those of other
+//!   programs: [`text`] is the readable form of a circuit, [`nodes_json`] a node list for other
+//!   programs to write. [`container`] is the binary file of models and plans.
 //!
 //! This crate knows no passes, no threads and no SIMD; it evaluates nothing but parameters.
 
@@ -14,13 +15,13 @@ mod axis;
 pub mod circuit;
 pub mod constraint;
 pub mod container;
+pub mod formats;
 #[cfg(feature = "graph")]
 pub mod graph;
 pub mod initializers;
 pub mod layers;
 mod named;
 pub mod node;
-pub mod nodes_json;
 pub mod parameter;
 pub mod plan;
 pub mod quantity;
@@ -28,10 +29,10 @@ pub mod random;
 pub mod scope;
 #[cfg(test)]
 mod test_units;
-pub mod text;
 
 pub use circuit::{Circuit, CircuitBuilder, CircuitError, NodeOptions, Normalisation};
 pub use constraint::NamedConstraint;
+pub use formats::{nodes_json, text};
 pub use initializers::{Initializer, InitializerError, InitializerRequest, LeafData};
 pub use layers::{LayerError, LayerFile, Lowered, Model, Network};
 pub use node::{

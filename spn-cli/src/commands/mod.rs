@@ -8,6 +8,7 @@ mod bench;
 mod check;
 mod compile;
 mod complete;
+mod convert;
 mod demo;
 mod eval;
 mod loglik;
@@ -75,5 +76,6 @@ commands! {
     Train => train,
     Predict => predict,
     Complete => complete,
+    Convert => convert,
     Bench => bench,
 }

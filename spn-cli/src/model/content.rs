@@ -1,19 +1,19 @@
 //! What is in a MODEL file, told by its bytes.
 //!
 //! In: a path. Out: a [`Content`]. The kind shows in the first bytes: gzip is undone, `SPNB` is a
-//! container, `{` is JSON (its keys say which), other text is the `.spn` form. Names do not matter.
+//! container, circuits are recognised by the formats of [`spn_ir::formats`], what is left of JSON
+//! is a layer file. Names do not matter.
 
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
 use flate2::bufread::MultiGzDecoder;
-use serde::Deserialize;
-use serde::de::IgnoredAny;
 use spn_ir::container::{self, Kind};
+use spn_ir::formats::Format;
 use spn_ir::layers::LayerProblem;
 use spn_ir::plan::Plan;
-use spn_ir::{Circuit, LayerError, LayerFile, nodes_json, text};
+use spn_ir::{Circuit, LayerError, LayerFile, formats};
 
 use super::{ModelKind, network_file};
 use crate::Failure;
@@ -39,26 +39,28 @@ pub(super) enum Content {
 }
 
 impl Content {
-    /// Reads a file.
-    pub(super) fn read(path: &Path) -> Result<Self, Failure> {
-        Self::from_bytes(&read_bytes(path)?)
+    /// Reads a file, as a circuit in the given format if there is one.
+    pub(super) fn read(path: &Path, format: Option<&Format>) -> Result<Self, Failure> {
+        let bytes = read_bytes(path)?;
+        match format {
+            Some(format) => Ok(Self::Circuit(format.read(&bytes)?)),
+            None => Self::from_bytes(&bytes),
+        }
     }
 
     fn from_bytes(bytes: &[u8]) -> Result<Self, Failure> {
+        if let Some(format) = formats::recognise(bytes) {
+            return Ok(Self::Circuit(format.read(bytes)?));
+        }
         if bytes.starts_with(b"SPNB") {
             return Self::from_container(bytes);
         }
-        let Ok(text) = std::str::from_utf8(bytes) else {
-            return Err(unknown(bytes));
-        };
-        let start = text.trim_start_matches('\u{feff}').trim_start();
-        if start.starts_with('{') {
-            return Self::from_json(text.trim_start_matches('\u{feff}'));
+        match std::str::from_utf8(bytes) {
+            Ok(text) if text.trim_start_matches('\u{feff}').trim_start().starts_with('{') => {
+                Ok(Self::Layers(LayerFile::from_json(text.trim_start_matches('\u{feff}'))?))
+            }
+            _ => Err(unknown(bytes)),
         }
-        if start.starts_with("spn") || start.starts_with('#') {
-            return Ok(Self::Circuit(text::parse(text)?));
-        }
-        Err(unknown(bytes))
     }
 
     fn from_container(bytes: &[u8]) -> Result<Self, Failure> {
@@ -72,23 +74,6 @@ impl Content {
         }
         Ok(Self::Network(network_file::read(bytes)?, precision))
     }
-
-    fn from_json(text: &str) -> Result<Self, Failure> {
-        // Damaged JSON is reported by the reader of layer files, with line and column.
-        let keys: Keys = serde_json::from_str(text).unwrap_or_default();
-        if keys.format.is_some() || keys.nodes.is_some() {
-            return Ok(Self::Circuit(nodes_json::read(text)?));
-        }
-        Ok(Self::Layers(LayerFile::from_json(text)?))
-    }
-}
-
-/// The keys that tell JSON circuits from layer files. Their values are passed over, so that a
-/// large circuit is not read twice.
-#[derive(Default, Deserialize)]
-struct Keys {
-    format: Option<IgnoredAny>,
-    nodes: Option<IgnoredAny>,
 }
 
 /// Whether building the network failed for want of training data.
@@ -105,9 +90,11 @@ fn unknown(bytes: &[u8]) -> Failure {
             format!("the file begins with `{}`", start.escape_debug())
         }
     };
+    let circuits: Vec<&str> = formats::FORMATS.iter().map(|format| format.name).collect();
+    let circuits = circuits.join(", ");
     Failure::misuse(format!(
-        "this is no model: {what}; a layer file (JSON), a circuit (.spn text or spn-nodes-v1 \
-         JSON), a trained model or a compiled plan (.spnb) is needed"
+        "this is no model: {what}; a layer file (JSON), a circuit ({circuits}), a trained model or a \
+         compiled plan (.spnb) is needed"
     ))
 }
 

@@ -6,7 +6,7 @@
 //! | kind | content | parameters |
 //! |---|---|---|
 //! | layer file | JSON with `layers`, `region_graph` or `template` | drawn from the seed |
-//! | circuit | `.spn` text, or JSON in the form `spn-nodes-v1` | in the file |
+//! | circuit | any format of [`spn_ir::formats`] | in the file |
 //! | trained model | `.spnb` network ([`network_file`]) | in the file |
 //! | compiled plan | `.spnb` plan | in the file |
 //!
@@ -22,6 +22,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use spn_compiler::Options;
+use spn_ir::formats::Format;
 use spn_ir::layers::{BuildOptions, DynamicModel, Model, TrainingData};
 use spn_ir::plan::Plan;
 use spn_ir::{Circuit, LayerFile, Parameters};
@@ -74,7 +75,19 @@ impl LoadedModel {
     /// # Errors
     /// If the file cannot be read, is of no known kind, is damaged, or describes no network.
     pub fn read(path: &Path, options: LoadOptions<'_>) -> Result<Self, Failure> {
-        let content = Content::read(path).map_err(|failure| failure.in_file(path))?;
+        Self::read_as(path, None, options)
+    }
+
+    /// Reads a MODEL file of any kind, or a circuit in the given format.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn read_as(
+        path: &Path,
+        format: Option<&Format>,
+        options: LoadOptions<'_>,
+    ) -> Result<Self, Failure> {
+        let content = Content::read(path, format).map_err(|failure| failure.in_file(path))?;
         Self::from_content(path, content, options).map_err(|failure| failure.in_file(path))
     }
 

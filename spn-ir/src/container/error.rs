@@ -32,7 +32,8 @@ pub enum ContainerError {
     },
     /// A kind that does not exist.
     #[error(
-        "byte 8: kind {found} means nothing; known are 1 (network), 2 (plan) and 3 (checkpoint)"
+        "byte 8: kind {found} means nothing; known are 1 (network), 2 (plan), 3 (checkpoint) and 4 \
+         (circuit)"
     )]
     UnknownKind {
         /// The kind in the file.

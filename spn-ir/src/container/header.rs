@@ -23,6 +23,8 @@ pub enum Kind {
     Plan,
     /// A training that can be gone on with.
     Checkpoint,
+    /// A circuit.
+    Circuit,
 }
 
 /// How numbers are stored.
@@ -137,6 +139,7 @@ impl Kind {
             Self::Network => 1,
             Self::Plan => 2,
             Self::Checkpoint => 3,
+            Self::Circuit => 4,
         }
     }
 
@@ -145,6 +148,7 @@ impl Kind {
             1 => Some(Self::Network),
             2 => Some(Self::Plan),
             3 => Some(Self::Checkpoint),
+            4 => Some(Self::Circuit),
             _ => None,
         }
     }
@@ -155,6 +159,7 @@ impl Kind {
             Self::Network => "a network",
             Self::Plan => "a compiled plan",
             Self::Checkpoint => "a checkpoint of a training",
+            Self::Circuit => "a circuit",
         }
     }
 }

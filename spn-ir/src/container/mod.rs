@@ -21,6 +21,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod circuit;
 mod error;
 mod header;
 #[cfg(test)]
@@ -31,6 +32,7 @@ mod read;
 mod tests;
 mod write;
 
+pub use circuit::{read_circuit, write_circuit};
 pub use error::ContainerError;
 pub use header::{Kind, Precision, sniff};
 pub use plan::{read_plan, write_plan};

@@ -35,10 +35,30 @@ mod printer;
 mod slices;
 mod words;
 
+use super::{Format, Written, as_text, first_word};
 use crate::Circuit;
 
 pub use error::{TextError, TextProblem};
 pub use parser::{MAXIMUM_SCOPE_BYTES, MAXIMUM_VARIABLES};
+
+/// `.spn` text in the list of formats.
+pub(super) static FORMAT: Format = Format {
+    name: "spn",
+    title: "the whole circuit as text that people read and write",
+    extensions: &["spn"],
+    recognise: |bytes| {
+        let word = first_word(bytes);
+        word == "spn" || word.starts_with('#')
+    },
+    read: Some(|bytes| Ok(parse(as_text("spn", bytes)?)?)),
+    write: Some(|circuit| {
+        let lost = match circuit.layers.as_slice() {
+            [] => Vec::new(),
+            _ => vec!["names of layers: nodes come from lines instead".to_owned()],
+        };
+        Ok(Written { bytes: print(circuit).into_bytes(), nodes: circuit.nodes.len(), lost })
+    }),
+};
 
 /// Reads a circuit from its text form.
 ///

@@ -20,28 +20,46 @@
 //! `scale`: thousands of nodes with a tensor each would be slow.
 //!
 //! No text makes the reader panic, and memory stays within a multiple of the text's length and
-//! [`MAXIMUM_SCOPE_BYTES`].
+//! [`MAXIMUM_SCOPE_BYTES`](crate::text::MAXIMUM_SCOPE_BYTES).
 
 mod error;
+mod place;
 #[cfg(test)]
 mod tests;
+mod write;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use smallvec::SmallVec;
 
-use crate::text::{MAXIMUM_SCOPE_BYTES, MAXIMUM_VARIABLES};
-use crate::{
-    Circuit, CircuitBuilder, Leaf, LeafFamily, LocationScale, NodeId, Origin, Parameter,
-    QuantityId, Scope, VariableId,
-};
+use super::error::ImportProblem;
+use super::scalar::{ScalarKind, Scalars, Values};
+use super::{as_text, has_key, json_keys};
+use crate::text::MAXIMUM_VARIABLES;
+use crate::{Circuit, LocationScale, Scope};
 
 pub use error::NodesError;
 
 /// The format's name in its files.
-pub const FORMAT: &str = "spn-nodes-v1";
+pub const FORMAT_NAME: &str = "spn-nodes-v1";
+
+/// `spn-nodes-v1` JSON in the list of formats. Of JSON files with nodes it is the one that is left
+/// when none of the others fits, so that a wrong `format` is told.
+pub(super) static FORMAT: super::Format = super::Format {
+    name: FORMAT_NAME,
+    title: "a JSON list of scalar nodes, easily written by other programs",
+    extensions: &["nodes.json"],
+    recognise: |bytes| {
+        let keys = json_keys(bytes);
+        has_key(&keys, "format") || (has_key(&keys, "nodes") && has_key(&keys, "num_vars"))
+    },
+    read: Some(|bytes| {
+        let text = as_text(FORMAT_NAME, bytes)?;
+        read(text).map_err(|error| place::placed(text, error))
+    }),
+    write: Some(write::write),
+};
 
 /// Reads a circuit.
 ///
@@ -62,21 +80,29 @@ pub fn read(text: &str) -> Result<Circuit, NodesError> {
         let reason = reason.to_owned();
         NodesError::Syntax { line: error.line(), column: error.column(), reason }
     })?;
-    if file.format != FORMAT {
+    if file.format != FORMAT_NAME {
         return Err(NodesError::Format { found: file.format.into_owned() });
     }
     let found = file.num_vars;
     let variables = u32::try_from(found).ok().filter(|count| *count <= MAXIMUM_VARIABLES);
     let variables = variables.ok_or(NodesError::TooManyVariables { found })?;
     let entries = file.nodes.into_iter().map(Entry::checked).collect::<Result<Vec<_>, _>>()?;
-    let mut builder = CircuitBuilder::new(variables);
-    let mut reader = Reader { pools: Pools::new(&entries, &mut builder), ids: BTreeMap::new() };
+    let mut scalars = Scalars::default();
+    let mut ids = BTreeMap::new();
     for entry in &entries {
-        reader.add(entry, &mut builder)?;
+        let node = scalars.push(entry.scalar(&ids)?, 0);
+        if ids.insert(entry.id, node).is_some() {
+            return Err(NodesError::DuplicateId { id: entry.id });
+        }
     }
     let id = file.root;
-    let root = *reader.ids.get(&id).ok_or(NodesError::UnknownRoot { id })?;
-    builder.finish(root).map_err(|error| NodesError::Refused { id, error })
+    let root = *ids.get(&id).ok_or(NodesError::UnknownRoot { id })?;
+    let built = scalars.build(variables, root, |node| entries[node].id.to_string());
+    let circuit = built.map_err(|problem| entries[problem.node].refused(problem.problem))?;
+    for (entry, (node, _)) in entries.iter().zip(circuit.iter()) {
+        check_scope(entry, circuit.scope(node))?;
+    }
+    Ok(circuit)
 }
 
 /// The file as it stands.
@@ -166,12 +192,51 @@ impl Entry {
         Ok(Self { id, scope: raw.scope, kind })
     }
 
+    /// The node, with its children among those before it.
+    fn scalar(&self, ids: &BTreeMap<u64, u32>) -> Result<ScalarKind, NodesError> {
+        let id = self.id;
+        let nodes = |children: &[u64]| {
+            let known = |&child: &u64| {
+                ids.get(&child).copied().ok_or(NodesError::UnknownChild { id, child })
+            };
+            children.iter().map(known).collect::<Result<Vec<_>, _>>()
+        };
+        Ok(match &self.kind {
+            Kind::Categorical(probabilities) => ScalarKind::Categorical {
+                variable: self.variable("categorical leaf")?,
+                probabilities: Values::Linear(probabilities.clone()),
+            },
+            Kind::Gaussian { mean, deviation } => ScalarKind::LocationScale {
+                density: LocationScale::Normal,
+                variable: self.variable("gaussian leaf")?,
+                location: *mean,
+                scale: *deviation,
+            },
+            Kind::Product(children) => ScalarKind::Product(nodes(children)?),
+            Kind::Sum { children, weights } => ScalarKind::Sum {
+                children: nodes(children)?,
+                weights: Values::Linear(weights.clone()),
+            },
+        })
+    }
+
     /// The variable of a leaf.
-    fn variable(&self, kind: &'static str) -> Result<VariableId, NodesError> {
+    fn variable(&self, kind: &'static str) -> Result<u32, NodesError> {
         match *self.scope.as_slice() {
             // What exceeds the range is refused as a variable that does not exist.
-            [variable] => Ok(VariableId(u32::try_from(variable).unwrap_or(u32::MAX))),
+            [variable] => Ok(u32::try_from(variable).unwrap_or(u32::MAX)),
             _ => Err(NodesError::LeafScope { id: self.id, kind, found: self.scope.len() }),
+        }
+    }
+
+    /// The error of a node that no circuit can have.
+    fn refused(&self, problem: ImportProblem) -> NodesError {
+        let id = self.id;
+        match problem {
+            ImportProblem::ScopesTooLarge => NodesError::ScopesTooLarge { id },
+            ImportProblem::TooManyVariables { found } => NodesError::TooManyVariables { found },
+            ImportProblem::Circuit(error) => NodesError::Refused { id, error },
+            other => NodesError::Unreadable { id, problem: Box::new(other) },
         }
     }
 }
@@ -193,128 +258,6 @@ fn in_range(
     fits: impl Fn(f64) -> bool,
 ) -> Result<f64, NodesError> {
     if fits(value) { Ok(value) } else { Err(NodesError::BadValue { id, key, value, allowed }) }
-}
-
-/// The tensors that hold the values of all nodes, and how much of each is given out.
-struct Pools {
-    weights: Pool,
-    probabilities: Pool,
-    location: Pool,
-    scale: Pool,
-}
-
-/// One of them.
-struct Pool {
-    quantity: QuantityId,
-    next: u32,
-}
-
-impl Pools {
-    /// Collects the values of all nodes, in their order.
-    fn new(entries: &[Entry], builder: &mut CircuitBuilder) -> Self {
-        let (mut weights, mut tables) = (Vec::new(), Vec::new());
-        let (mut means, mut deviations) = (Vec::new(), Vec::new());
-        for entry in entries {
-            match &entry.kind {
-                Kind::Categorical(probabilities) => tables.extend_from_slice(probabilities),
-                Kind::Gaussian { mean, deviation } => {
-                    means.push(*mean);
-                    deviations.push(*deviation);
-                }
-                Kind::Product(_) => {}
-                Kind::Sum { weights: own, .. } => weights.extend_from_slice(own),
-            }
-        }
-        let mut pool = |name: &str, values: Vec<f64>| {
-            let parameter = Parameter::new(name, vec![values.len()], values);
-            // A tensor without values is nobody's; the circuit does without it.
-            let empty = parameter.values.is_empty();
-            let quantity =
-                if empty { QuantityId(u32::MAX) } else { builder.quantity_of(parameter) };
-            Pool { quantity, next: 0 }
-        };
-        Self {
-            weights: pool("weights", weights),
-            probabilities: pool("probabilities", tables),
-            location: pool("location", means),
-            scale: pool("scale", deviations),
-        }
-    }
-}
-
-impl Pool {
-    /// The next `count` values. Offsets saturate, and are then refused as outside the tensor.
-    fn take(&mut self, count: usize) -> crate::Slice {
-        let slice = self.quantity.at(self.next);
-        self.next = self.next.saturating_add(u32::try_from(count).unwrap_or(u32::MAX));
-        slice
-    }
-}
-
-/// What is known while nodes are added.
-struct Reader {
-    pools: Pools,
-    ids: BTreeMap<u64, NodeId>,
-}
-
-impl Reader {
-    /// Adds one node.
-    fn add(&mut self, entry: &Entry, builder: &mut CircuitBuilder) -> Result<(), NodesError> {
-        let id = entry.id;
-        check_memory(id, builder)?;
-        let refused = |error| NodesError::Refused { id, error };
-        let origin = Origin::Unknown;
-        let node = match &entry.kind {
-            Kind::Categorical(table) => {
-                let variable = entry.variable("categorical leaf")?;
-                let probabilities = self.pools.probabilities.take(table.len());
-                let states = u32::try_from(table.len()).unwrap_or(u32::MAX);
-                builder
-                    .categorical(variable.0, states, 1, probabilities, origin)
-                    .map_err(refused)?
-            }
-            Kind::Gaussian { .. } => {
-                let variables = SmallVec::from_slice(&[entry.variable("gaussian leaf")?]);
-                let location = self.pools.location.take(1);
-                let scale = self.pools.scale.take(1);
-                let density = LocationScale::Normal;
-                let family = LeafFamily::LocationScale { density, location, scale };
-                builder.leaf(Leaf { family, variables }, 1, origin).map_err(refused)?
-            }
-            Kind::Product(children) => {
-                let children = self.children(id, children)?;
-                builder.element_wise(&children, origin).map_err(refused)?
-            }
-            Kind::Sum { children, weights } => {
-                let children = self.children(id, children)?;
-                let weights = self.pools.weights.take(weights.len());
-                builder.sum(&children, 1, weights, origin).map_err(refused)?
-            }
-        };
-        check_scope(entry, builder.circuit().scope(node))?;
-        match self.ids.insert(id, node) {
-            None => Ok(()),
-            Some(_) => Err(NodesError::DuplicateId { id }),
-        }
-    }
-
-    fn children(&self, id: u64, children: &[u64]) -> Result<Vec<NodeId>, NodesError> {
-        let known = |&child: &u64| {
-            self.ids.get(&child).copied().ok_or(NodesError::UnknownChild { id, child })
-        };
-        children.iter().map(known).collect()
-    }
-}
-
-/// Refuses to let a short text ask for very many bits of scopes.
-fn check_memory(id: u64, builder: &CircuitBuilder) -> Result<(), NodesError> {
-    let circuit = builder.circuit();
-    // Each scope is kept twice: in a list and as a key.
-    let each = circuit.variables as usize / 4 + 16;
-    if (circuit.scopes.len() + 1).saturating_mul(each) > MAXIMUM_SCOPE_BYTES {
-        return Err(NodesError::ScopesTooLarge { id });
-    }
-    Ok(())
 }
 
 /// Checks what the file says about a node's scope; `actual` are variables that exist.

@@ -2,8 +2,9 @@
 
 use thiserror::Error;
 
-use super::FORMAT;
+use super::FORMAT_NAME;
 use crate::CircuitError;
+use crate::formats::ImportProblem;
 use crate::text::{MAXIMUM_SCOPE_BYTES, MAXIMUM_VARIABLES};
 
 /// Why a text is no circuit.
@@ -21,7 +22,7 @@ pub enum NodesError {
         reason: String,
     },
     /// Another format.
-    #[error("the format is `{found}`; only `{FORMAT}` is known")]
+    #[error("the format is `{found}`; only `{FORMAT_NAME}` is known")]
     Format {
         /// What the file says.
         found: String,
@@ -121,6 +122,14 @@ pub enum NodesError {
         /// How many children.
         children: usize,
     },
+    /// What no circuit can be made of.
+    #[error("node {id}: {problem}")]
+    Unreadable {
+        /// The node.
+        id: u64,
+        /// Why.
+        problem: Box<ImportProblem>,
+    },
     /// What a circuit refuses for other reasons.
     #[error("node {id}: {error}")]
     Refused {
@@ -129,4 +138,35 @@ pub enum NodesError {
         /// Why.
         error: CircuitError,
     },
+}
+
+/// What an error is about.
+pub(super) enum Subject {
+    /// The entry with this id.
+    Node(u64),
+    /// The value of this key of the file.
+    Key(&'static str),
+}
+
+impl NodesError {
+    /// What the error is about; `None` if it says itself where it is.
+    pub(super) fn subject(&self) -> Option<Subject> {
+        match *self {
+            Self::Syntax { .. } => None,
+            Self::Format { .. } => Some(Subject::Key("format")),
+            Self::TooManyVariables { .. } => Some(Subject::Key("num_vars")),
+            Self::UnknownRoot { .. } => Some(Subject::Key("root")),
+            Self::ScopesTooLarge { id }
+            | Self::DuplicateId { id }
+            | Self::UnknownChild { id, .. }
+            | Self::UnknownType { id, .. }
+            | Self::Missing { id, .. }
+            | Self::BadValue { id, .. }
+            | Self::LeafScope { id, .. }
+            | Self::WrongScope { id, .. }
+            | Self::WeightCount { id, .. }
+            | Self::Unreadable { id, .. }
+            | Self::Refused { id, .. } => Some(Subject::Node(id)),
+        }
+    }
 }

@@ -1,7 +1,8 @@
 //! Texts that are circuits, and texts that are not.
 
 use super::*;
-use crate::CircuitError;
+use crate::text::MAXIMUM_VARIABLES;
+use crate::{CircuitError, NodeId};
 
 /// A circuit file over two variables with these nodes.
 fn file(nodes: &str, root: u64) -> String {
