@@ -7,8 +7,21 @@ use commands_support::{Folder, TINY_NETWORK, has, keys, repository, tiny};
 use serde_json::{Value, json};
 use spn_cli::data;
 
-const COMMANDS: [&str; 10] = [
-    "demo", "summary", "check", "compile", "loglik", "eval", "train", "predict", "complete",
+const COMMANDS: [&str; 15] = [
+    "demo",
+    "summary",
+    "check",
+    "compile",
+    "loglik",
+    "eval",
+    "train",
+    "predict",
+    "complete",
+    "conditional",
+    "marginals",
+    "moments",
+    "mpe",
+    "sample",
     "bench",
 ];
 

@@ -8,10 +8,15 @@ mod bench;
 mod check;
 mod compile;
 mod complete;
+mod conditional;
 mod demo;
 mod eval;
 mod loglik;
+mod marginals;
+mod moments;
+mod mpe;
 mod predict;
+mod sample;
 mod summary;
 mod train;
 
@@ -75,5 +80,10 @@ commands! {
     Train => train,
     Predict => predict,
     Complete => complete,
+    Conditional => conditional,
+    Marginals => marginals,
+    Moments => moments,
+    Mpe => mpe,
+    Sample => sample,
     Bench => bench,
 }
