@@ -26,16 +26,21 @@ use crate::{Answer, Failure, Session};
 /// network, an approximation; the log value that is told then is a lower bound of the log-likelihood of the
 /// completed row. Where the evidence is impossible missing values stay NaN.
 #[derive(Args, Debug)]
-#[command(after_help = "Example:\n  spn mpe circuit.spn --data rows.csv --out explained.npy")]
+#[command(after_help = "Examples:\n  spn mpe circuit.spn --data rows.csv --out explained.npy\n  \
+                        spn mpe circuit.spn --data rows.csv --k 5 --out five.npy")]
 pub struct Arguments {
     #[command(flatten)]
     model: ModelArguments,
     #[command(flatten)]
     evidence: EvidenceArguments,
-    /// Where to write the completed rows, a .npy file of the data's shape.
+    /// How many completions of each row, the most probable first; rows with fewer end with NaN.
+    #[arg(long, value_name = "K", default_value_t = 1)]
+    k: usize,
+    /// Where to write the completed rows, a .npy file of the data's shape; with --k above 1 the completions
+    /// of a row stand one after the other.
     #[arg(long, value_name = "F.npy")]
     out: PathBuf,
-    /// Where to write the log value of each row, a .npy file of shape [rows].
+    /// Where to write the log value of each row, a .npy file of shape [rows]; with --k above 1 [rows, K].
     #[arg(long, value_name = "F.npy")]
     log_values: Option<PathBuf>,
     #[command(flatten)]
@@ -53,10 +58,14 @@ impl Arguments {
     }
 
     fn answer<E: Real>(&self, prepared: Prepared, session: &Session) -> Result<Answer, Failure> {
-        let shape = [&[prepared.table.rows][..], &prepared.table.shape].concat();
+        let shape =
+            [&[prepared.table.rows.saturating_mul(self.k)][..], &prepared.table.shape].concat();
         let (executable, rows) = prepared.into_parts::<E>(session)?;
         let start = Instant::now();
-        let found = executable.mpe(rows.borrow()?, Statistics::Observed)?;
+        let found = match self.k {
+            1 => executable.mpe(rows.borrow()?, Statistics::Observed)?,
+            k => executable.mpe_best(rows.borrow()?, k, Statistics::Observed)?,
+        };
         let seconds = start.elapsed().as_secs_f64();
         let count = rows.len();
         npy::write(&self.out, &shape, E::to_file(&found.values))?;
@@ -68,6 +77,7 @@ impl Arguments {
         let impossible = impossible_rows(&found.log_values);
         let json = json!({
             "rows": count,
+            "k": self.k,
             "exact": found.exact,
             "mean_log_value": number(mean),
             "impossible_rows": impossible,

@@ -112,6 +112,21 @@ impl<'a, E: Element> Component<'a, E> {
         }
     }
 
+    /// The possible values with their log-probabilities, the most probable first, at most `count`. Of a
+    /// continuous component its mode alone.
+    pub(crate) fn best_values(&self, count: usize) -> Vec<(f64, f64)> {
+        let Self::Categorical { probabilities } = *self else {
+            return vec![(self.mode(), self.log_density_of_mode())];
+        };
+        let mut states: Vec<(f64, f64)> = (0..probabilities.len())
+            .map(|state| (state as f64, probabilities[state].to_f64().ln()))
+            .filter(|(_, log)| *log > f64::NEG_INFINITY)
+            .collect();
+        states.sort_by(|a, b| b.1.total_cmp(&a.1));
+        states.truncate(count);
+        states
+    }
+
     /// A sample from the component; from its density or probabilities to the power
     /// `1 / temperature`, where the family's file does not say otherwise.
     #[inline]

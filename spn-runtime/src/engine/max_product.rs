@@ -5,6 +5,7 @@
 //! induced tree below each unit; behind it, where sums keep their linear outputs in other passes, which
 //! input won. Joints are those of the root, the total is the largest one.
 
+use spn_ir::Slice;
 use spn_ir::plan::{LeafStep, Plan, Step};
 
 use super::Engine;
@@ -43,6 +44,14 @@ impl<E: Number> MaxConstants<E> {
             }
         }
         Self { log_weights, modes }
+    }
+}
+
+impl<E> MaxConstants<E> {
+    /// The logarithms of weights from where a slice begins.
+    #[inline(always)]
+    pub(crate) fn log_weights(&self, slice: Slice) -> &[E] {
+        &self.log_weights[slice.quantity.index()][slice.offset as usize..]
     }
 }
 
@@ -151,8 +160,7 @@ impl<E: Element> Engine<'_, E> {
             let (values, kept) = workspace.arena.split_at_mut(kept_at + number * each);
             let (inputs, winners) = kept[..each].split_at_mut(linear_length);
             let block = self.block(place, index, number);
-            let slice = instance.weights;
-            let weights = &constants.log_weights[slice.quantity.index()][slice.offset as usize..];
+            let weights = constants.log_weights(instance.weights);
             max_product::forward(isa, &block, weights, values, (inputs, winners));
         }
     }

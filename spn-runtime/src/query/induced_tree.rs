@@ -36,6 +36,24 @@ pub(crate) struct SumUnit {
     pub(crate) unit: usize,
 }
 
+/// A row of a product: its term, the term's factors and which row.
+pub(crate) type Row<'a> = (&'a Term, &'a [SlotId], usize);
+
+/// What lies below the units of a slot.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Below<'a> {
+    /// Nothing that depends on any variable.
+    Nothing,
+    /// The same units of another slot.
+    Copy(SlotId),
+    /// The components of a leaf block: the step and which instance.
+    Leaf(&'a LeafStep, usize),
+    /// The rows of a product.
+    Product(&'a Term, &'a [SlotId]),
+    /// The units of a sum.
+    Sum { step: usize, instance: usize },
+}
+
 /// Decides the sums of a tree and takes its leaves.
 pub(crate) trait Choose {
     /// Which of the root's inputs.
@@ -85,33 +103,58 @@ impl InducedTrees {
     /// Walks down one tree. The plan must be the one it was made for, `stack` is scratch.
     pub(crate) fn walk(&self, plan: &Plan, stack: &mut Stack, choose: &mut impl Choose) {
         stack.clear();
-        let joint = choose.joint();
-        push(plan, (&plan.root.terms, &self.root), &plan.root.factors, joint, stack);
+        push(plan, self.joint(plan, choose.joint()), stack);
         while let Some((slot, row)) = stack.pop() {
-            let (step, instance) = match self.writers[slot.index()] {
-                Writer::Constant => continue,
-                Writer::Copy { of } => {
-                    stack.push((of, row));
-                    continue;
+            match self.below(plan, slot) {
+                Below::Nothing => {}
+                Below::Copy(of) => stack.push((of, row)),
+                Below::Leaf(step, instance) => choose.leaf((step, instance), row as usize),
+                Below::Product(term, factors) => {
+                    push(plan, Some((term, factors, row as usize)), stack);
                 }
-                Writer::Instance { step, instance } => (step as usize, instance as usize),
-            };
-            match &plan.steps[step] {
-                Step::Leaf(leaf) => choose.leaf((leaf, instance), row as usize),
-                Step::Product(product) => {
-                    let each = product.term.factors as usize;
-                    let factors = &product.factors[instance * each..][..each];
-                    push_term(plan, &product.term, factors, row as usize, stack);
-                }
-                Step::SumProduct(sum) => {
+                Below::Sum { step, instance } => {
                     let input = choose.input(SumUnit { step, instance, unit: row as usize });
-                    let each = sum.factors.len() / sum.instances.len().max(1);
-                    let factors = &sum.factors[instance * each..][..each];
-                    push(plan, (&sum.terms, &self.terms[step]), factors, input, stack);
+                    push(plan, self.input(plan, (step, instance), input), stack);
                 }
-                Step::Dropout(_) => {}
             }
         }
+    }
+
+    /// What lies below the units of a slot.
+    #[inline]
+    pub(crate) fn below<'a>(&self, plan: &'a Plan, slot: SlotId) -> Below<'a> {
+        let (step, instance) = match self.writers[slot.index()] {
+            Writer::Constant => return Below::Nothing,
+            Writer::Copy { of } => return Below::Copy(of),
+            Writer::Instance { step, instance } => (step as usize, instance as usize),
+        };
+        match &plan.steps[step] {
+            Step::Leaf(leaf) => Below::Leaf(leaf, instance),
+            Step::Product(product) => {
+                let each = product.term.factors as usize;
+                Below::Product(&product.term, &product.factors[instance * each..][..each])
+            }
+            Step::SumProduct(_) => Below::Sum { step, instance },
+            Step::Dropout(_) => Below::Nothing,
+        }
+    }
+
+    /// Input `input` of the units of a sum: a term, its factors and a row of it.
+    #[inline]
+    pub(crate) fn input<'a>(
+        &self,
+        plan: &'a Plan,
+        (step, instance): (usize, usize),
+        input: usize,
+    ) -> Option<Row<'a>> {
+        let Step::SumProduct(sum) = &plan.steps[step] else { return None };
+        let each = sum.factors.len() / sum.instances.len().max(1);
+        find(&sum.terms, &self.terms[step], &sum.factors[instance * each..][..each], input)
+    }
+
+    /// Input `joint` of the root.
+    pub(crate) fn joint<'a>(&self, plan: &'a Plan, joint: usize) -> Option<Row<'a>> {
+        find(&plan.root.terms, &self.root, &plan.root.factors, joint)
     }
 }
 
@@ -125,26 +168,33 @@ fn places(terms: &[Term]) -> Vec<TermPlace> {
     terms.iter().scan(TermPlace::default(), next).collect()
 }
 
-/// Pushes the factors of input `input` of a sum.
+/// The row of a term that is input `input` of a sum.
 #[inline]
-fn push(
-    plan: &Plan,
-    (terms, places): (&[Term], &[TermPlace]),
-    factors: &[SlotId],
+fn find<'a>(
+    terms: &'a [Term],
+    places: &[TermPlace],
+    factors: &'a [SlotId],
     input: usize,
-    stack: &mut Stack,
-) {
-    let number = places.partition_point(|place| place.input as usize <= input).saturating_sub(1);
-    let (Some(term), Some(place)) = (terms.get(number), places.get(number)) else { return };
+) -> Option<Row<'a>> {
+    let number = places.partition_point(|place| place.input as usize <= input).checked_sub(1)?;
+    let (term, place) = (terms.get(number)?, places.get(number)?);
     let factors = &factors[place.factor as usize..][..term.factors as usize];
-    push_term(plan, term, factors, input - place.input as usize, stack);
+    Some((term, factors, input - place.input as usize))
 }
 
-/// Pushes the factors of row `row` of a product.
+/// The units that a row of a product multiplies.
 #[inline]
-fn push_term(plan: &Plan, term: &Term, factors: &[SlotId], row: usize, stack: &mut Stack) {
-    let picked = |index| term.pick.row(&plan.tables, index, row) as u32;
-    stack.extend(factors.iter().enumerate().map(|(index, slot)| (*slot, picked(index))));
+pub(crate) fn units<'a>(
+    plan: &'a Plan,
+    (term, factors, row): Row<'a>,
+) -> impl Iterator<Item = (SlotId, u32)> + 'a {
+    let picked = move |index| term.pick.row(&plan.tables, index, row) as u32;
+    factors.iter().enumerate().map(move |(index, slot)| (*slot, picked(index)))
+}
+
+#[inline]
+fn push(plan: &Plan, row: Option<Row<'_>>, stack: &mut Stack) {
+    stack.extend(row.into_iter().flat_map(|row| units(plan, row)));
 }
 
 /// The scope of each slot: a bit for each variable.

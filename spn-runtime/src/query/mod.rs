@@ -8,6 +8,7 @@ mod determinism;
 mod gradient;
 mod groups;
 mod induced_tree;
+mod k_best;
 mod log_likelihood;
 mod marginals;
 mod mpe;

@@ -23,10 +23,10 @@ use crate::{Executable, Rows, RunError, Statistics};
 /// Most probable completions of rows.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MostProbable<E> {
-    /// `[rows, variables]`: observed values as they were given, missing ones filled in. A value whose
+    /// `[rows, variables]`, of several explanations `[rows, k, variables]`: observed values as they were given, missing ones filled in. A value whose
     /// evidence is impossible, or which no leaf reads, stays NaN.
     pub values: Vec<E>,
-    /// The natural logarithm of the value of the best induced tree of each row, densities of normalised
+    /// The natural logarithm of the value of each explanation's induced tree, densities of normalised
     /// values where the network normalises. Impossible evidence gives -inf.
     pub log_values: Vec<E>,
     /// Whether completions are the most probable ones for certain: the network is deterministic, see

@@ -83,6 +83,62 @@ fn on_deterministic_circuits_no_completion_is_more_probable() {
 }
 
 #[test]
+fn the_best_completions_are_those_of_enumeration() {
+    for seed in 0..120 {
+        let circuit = deterministic_circuit(seed, 2 + (seed % 3) as u32);
+        let executable = executable::<f64>(&circuit, 2);
+        let options = RowOptions { missing: 0.7, all_missing: 0.3, odd_states: 0.0, large: 0.0 };
+        let row = random_row(&circuit, seed, &options);
+        let values = flat::<f64>(std::slice::from_ref(&row));
+        let k = 1 + (seed % 9) as usize;
+        let rows = batch(&circuit, &values);
+        let found = executable.mpe_best(rows, k, Statistics::Observed).unwrap();
+        let mut best: Vec<f64> = completions(&circuit, &row)
+            .unwrap()
+            .iter()
+            .map(|row| log_likelihood(&circuit, row, None))
+            .filter(|log| *log > f64::NEG_INFINITY)
+            .collect();
+        best.sort_by(|a, b| b.total_cmp(a));
+        best.resize(k.max(best.len()), f64::NEG_INFINITY);
+        let mut different = std::collections::BTreeSet::new();
+        let completed = found.values.chunks_exact(circuit.variables as usize);
+        for ((value, expected), completion) in found.log_values.iter().zip(&best).zip(completed) {
+            assert_near(*value, *expected, 1e-12, "value");
+            if *expected > f64::NEG_INFINITY {
+                assert_near(log_likelihood(&circuit, completion, None), *expected, 1e-12, "row");
+                assert!(different.insert(bits(completion)), "{completion:?} twice");
+            } else {
+                let kept = completion.iter().zip(&row);
+                assert!(kept.clone().all(|(x, y)| x.is_nan() || x == y), "{completion:?}");
+            }
+        }
+        assert_eq!((found.log_values.len(), found.exact), (k, true));
+    }
+}
+
+#[test]
+fn the_best_of_several_is_the_most_probable_one() {
+    for seed in 0..60 {
+        let circuit = random_circuit(seed, &CircuitOptions::default());
+        let observed = RowOptions { missing: 0.4, all_missing: 0.0, ..RowOptions::default() };
+        let rows: Vec<Vec<f64>> = (0..20)
+            .map(|row| random_row(&circuit, row, &observed))
+            .filter(|row| row.iter().any(|x| !x.is_nan()))
+            .collect();
+        let values = flat::<f64>(&rows);
+        let executable = executable::<f64>(&circuit, 2);
+        let rows = batch(&circuit, &values);
+        let one = executable.mpe(rows, Statistics::Observed).unwrap();
+        let several = executable.mpe_best(rows, 4, Statistics::Observed).unwrap();
+        for (one, several) in one.log_values.iter().zip(several.log_values.chunks_exact(4)) {
+            assert_near(several[0], *one, 1e-9, "value");
+            assert!(several.windows(2).all(|pair| pair[0] >= pair[1]), "{several:?}");
+        }
+    }
+}
+
+#[test]
 fn mixtures_are_not_taken_for_deterministic() {
     let mut deterministic = 0;
     for seed in 0..100 {
