@@ -10,6 +10,7 @@ mod answer;
 mod arguments;
 pub mod commands;
 pub mod data;
+mod evidence;
 mod failure;
 mod format;
 mod hidden;

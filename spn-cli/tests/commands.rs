@@ -7,9 +7,23 @@ use commands_support::{Folder, TINY_NETWORK, has, keys, repository, tiny};
 use serde_json::{Value, json};
 use spn_cli::data;
 
-const COMMANDS: [&str; 11] = [
-    "demo", "summary", "check", "compile", "loglik", "eval", "train", "predict", "complete",
-    "convert", "bench",
+const COMMANDS: [&str; 16] = [
+    "demo",
+    "summary",
+    "check",
+    "compile",
+    "loglik",
+    "eval",
+    "train",
+    "predict",
+    "complete",
+    "conditional",
+    "marginals",
+    "moments",
+    "mpe",
+    "sample",
+    "convert",
+    "bench",
 ];
 
 #[test]

@@ -30,11 +30,32 @@ pub fn stream(seed: u64, stream: u64) -> impl Rng {
 #[inline]
 #[must_use]
 pub fn uniform_at(seed: u64, stream: u32, step: u64, index: u64) -> f64 {
-    let state = mix(seed.wrapping_add(INCREMENT));
-    let state = mix(state ^ u64::from(stream).wrapping_mul(INCREMENT));
-    let state = mix(state ^ step.wrapping_mul(INCREMENT));
-    let bits = mix(mix(state ^ index.wrapping_mul(INCREMENT)).wrapping_add(INCREMENT));
-    (bits >> 11) as f64 / (1_u64 << 53) as f64
+    Uniforms::new(seed, stream, step).at(index)
+}
+
+/// The numbers of [`uniform_at`] at all indices of one step: what they share is computed once.
+#[derive(Clone, Copy, Debug)]
+pub struct Uniforms {
+    state: u64,
+}
+
+impl Uniforms {
+    /// The numbers of a step of a stream of `seed`.
+    #[inline]
+    #[must_use]
+    pub fn new(seed: u64, stream: u32, step: u64) -> Self {
+        let state = mix(seed.wrapping_add(INCREMENT));
+        let state = mix(state ^ u64::from(stream).wrapping_mul(INCREMENT));
+        Self { state: mix(state ^ step.wrapping_mul(INCREMENT)) }
+    }
+
+    /// The number at `index`, in `[0, 1)`.
+    #[inline]
+    #[must_use]
+    pub fn at(self, index: u64) -> f64 {
+        let bits = mix(mix(self.state ^ index.wrapping_mul(INCREMENT)).wrapping_add(INCREMENT));
+        (bits >> 11) as f64 / (1_u64 << 53) as f64
+    }
 }
 
 /// 2⁶⁴ divided by the golden ratio, odd: spreads small numbers over all bits.

@@ -117,7 +117,7 @@ impl Selecting {
     ) -> usize {
         if self.draws_input(row, unit) {
             let number = self.draws.uniform(Use::Sample, row, unit);
-            return sample(scores.map(probability), number);
+            return draw(scores.map(probability), number);
         }
         let mut largest: Option<S> = None;
         let mut count = 0_usize;
@@ -143,7 +143,7 @@ impl Selecting {
 
 /// The first index at which the running sum exceeds `number` times the total: no index of
 /// probability 0 is ever drawn.
-fn sample(probabilities: impl Iterator<Item = f64> + Clone, number: f64) -> usize {
+pub(crate) fn draw(probabilities: impl Iterator<Item = f64> + Clone, number: f64) -> usize {
     let threshold = number * probabilities.clone().sum::<f64>();
     let mut sum = 0.0;
     let mut last = 0;
@@ -200,7 +200,7 @@ mod tests {
     #[test]
     fn what_has_probability_0_is_never_drawn() {
         for number in [0.0, 0.5, 1.0 - f64::EPSILON] {
-            assert_eq!(sample([0.0, 1e-300, 0.0].into_iter(), number), 1);
+            assert_eq!(draw([0.0, 1e-300, 0.0].into_iter(), number), 1);
         }
     }
 

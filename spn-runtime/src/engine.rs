@@ -3,6 +3,7 @@
 //! In: a plan, its constants and a tile of rows. Out: joints and log-likelihoods of the tile in
 //! its workspace; after the reverse pass flows, and derivatives added to the caller's buffers.
 
+pub(crate) mod max_product;
 pub(crate) mod scaled;
 
 use std::ops::Range;
@@ -194,7 +195,7 @@ entrances!(f32 as Single);
 entrances!(f64 as Double);
 
 impl<'a, E: Element> Engine<'a, E> {
-    fn place(&self, tile: usize) -> Place<'a> {
+    pub(crate) fn place(&self, tile: usize) -> Place<'a> {
         let memory = match self.purpose {
             Purpose::Inference => &self.plan.inference,
             Purpose::Flows => &self.plan.training,
@@ -311,7 +312,7 @@ impl<'a, E: Element> Engine<'a, E> {
 
     /// One sum block with its weights.
     #[inline(always)]
-    fn block<'b>(&self, place: Place<'b>, index: usize, instance: usize) -> Block<'b, E>
+    pub(crate) fn block<'b>(&self, place: Place<'b>, index: usize, instance: usize) -> Block<'b, E>
     where
         'a: 'b,
     {

@@ -121,6 +121,30 @@ pub enum RunError {
         /// Which of the outputs.
         output: usize,
     },
+    /// A question that only valid networks have an answer to.
+    #[error("{query} needs a valid network, but {problem}; `spn check` shows where")]
+    NeedsValidNetwork {
+        /// The question.
+        query: &'static str,
+        /// What is wrong.
+        problem: &'static str,
+    },
+    /// A question that cannot be asked of a network that standardises each row by itself.
+    #[error("{query}: the network standardises each row by its own mean and deviation, {reason}")]
+    SampleWiseNormalisation {
+        /// The question.
+        query: &'static str,
+        /// Why it cannot be asked.
+        reason: String,
+    },
+    /// More samples than memory can hold.
+    #[error("{each} samples of {rows} rows do not fit in memory; ask for them in parts")]
+    TooManySamples {
+        /// Rows.
+        rows: usize,
+        /// Samples of each.
+        each: usize,
+    },
     /// A set of parameter values that does not fit the plan's.
     #[error("parameter {name} needs {expected} values, but {found} were given")]
     WrongParameter {

@@ -9,12 +9,14 @@ use spn_ir::Parameters;
 use spn_ir::plan::Plan;
 
 use crate::constants::Constants;
+use crate::engine::max_product::MaxProductEntrance;
 use crate::engine::{Engine, Entrances};
 use crate::first_flows::FirstFlows;
 use crate::first_writers::FirstWriters;
 use crate::kernels::dropout::Dropping;
 use crate::kernels::input::TileRows;
 use crate::kernels::scaled::root::Needed;
+use crate::query::PreparedQueries;
 use crate::reruns::{RerunCounter, Reruns};
 use crate::row::{RowEntrance, RowWorkspace, row_limit};
 use crate::scalar::Scalar;
@@ -25,7 +27,7 @@ use crate::{Rows, RunError, Statistics};
 
 /// The numbers a network can be run with: `f32` or `f64`.
 #[expect(private_bounds, reason = "sealed: the kernels are compiled for these two")]
-pub trait Number: Element + Float + Entrances + RowEntrance {}
+pub trait Number: Element + Float + Entrances + RowEntrance + MaxProductEntrance {}
 
 impl Number for f32 {}
 impl Number for f64 {}
@@ -62,6 +64,7 @@ pub struct Executable<E> {
     scalar: Scalar<E>,
     reruns: RerunCounter,
     row_workspaces: Mutex<Vec<RowWorkspace<E>>>,
+    queries: PreparedQueries<E>,
     /// The most rows of a batch that run alone.
     pub(crate) row_limit: usize,
 }
@@ -107,7 +110,7 @@ impl<E: Number> Executable<E> {
         #[rustfmt::skip]
         let executable = Self {
             plan, parameters, constants, level, tiles, first_writers, first_flows, pool, workspaces,
-            scalar, reruns, row_workspaces, row_limit,
+            scalar, reruns, row_workspaces, row_limit, queries: PreparedQueries::default(),
         };
         Ok(executable)
     }
@@ -171,6 +174,7 @@ impl<E: Number> Executable<E> {
     pub fn update(&mut self, change: impl FnOnce(&mut [Vec<E>])) {
         change(&mut self.parameters);
         self.scalar.forget();
+        self.queries.forget_parameters();
         let (plan, parameters, level) = (&self.plan, &self.parameters, self.level);
         let constants = &mut self.constants;
         match &self.pool {
@@ -194,6 +198,11 @@ impl<E: Number> Executable<E> {
     /// What scalar programs need.
     pub(crate) fn scalar(&self) -> &Scalar<E> {
         &self.scalar
+    }
+
+    /// What queries find out once.
+    pub(crate) fn queries(&self) -> &PreparedQueries<E> {
+        &self.queries
     }
 
     /// What kernels read.

@@ -7,6 +7,7 @@
 
 mod constants;
 mod counting;
+mod distribution;
 mod engine;
 mod error;
 mod executable;
@@ -31,7 +32,7 @@ pub use executable::{Executable, ExecutableOptions, Number};
 pub use kernels::dropout::Dropping;
 pub use query::{
     Completion, CompletionOptions, CompletionRule, CountOptions, Counts, FlowOptions, Gradient,
-    GradientOptions, QuantityCounts,
+    GradientOptions, Marginals, Moments, MostProbable, QuantityCounts, SampleOptions,
 };
 pub use reruns::Reruns;
 pub use rows::{Rows, StateRows, Statistics};

@@ -8,11 +8,16 @@ mod bench;
 mod check;
 mod compile;
 mod complete;
+mod conditional;
 mod convert;
 mod demo;
 mod eval;
 mod loglik;
+mod marginals;
+mod moments;
+mod mpe;
 mod predict;
+mod sample;
 mod summary;
 mod train;
 
@@ -76,6 +81,11 @@ commands! {
     Train => train,
     Predict => predict,
     Complete => complete,
+    Conditional => conditional,
+    Marginals => marginals,
+    Moments => moments,
+    Mpe => mpe,
+    Sample => sample,
     Convert => convert,
     Bench => bench,
 }

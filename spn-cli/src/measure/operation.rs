@@ -22,6 +22,10 @@ pub enum Operation {
     UnweightedHardEm,
     /// ... with sampled counts.
     SampledEm,
+    /// The most probable explanation of each row with every second value missing.
+    Mpe,
+    /// Samples of the network without evidence, as many as a batch has rows.
+    Sample,
 }
 
 impl Operation {
@@ -36,15 +40,19 @@ impl Operation {
             Self::HardEm => "hard-em",
             Self::UnweightedHardEm => "unweighted-hard-em",
             Self::SampledEm => "sampled-em",
+            Self::Mpe => "mpe",
+            Self::Sample => "sample",
         }
     }
 
     /// How many matrix products of each sum it cannot do without: one forward; derivatives with
-    /// respect to inputs and to weights are two more. Counts of single inputs need no product in reverse.
+    /// respect to inputs and to weights are two more. Counts of single inputs need no product in reverse;
+    /// max-product compares as often as a product multiplies, samples follow a path.
     #[must_use]
     pub fn passes(self) -> u32 {
         match self {
-            Self::Loglik | Self::HardEm | Self::UnweightedHardEm | Self::SampledEm => 1,
+            Self::Loglik | Self::HardEm | Self::UnweightedHardEm | Self::SampledEm | Self::Mpe => 1,
+            Self::Sample => 0,
             Self::Gradient | Self::Adam | Self::Em => 3,
         }
     }
@@ -54,7 +62,7 @@ impl Operation {
     pub fn method(self) -> Option<Method> {
         let em = |counting| Method::ExpectationMaximization(ExpectationMaximization::new(counting));
         match self {
-            Self::Loglik | Self::Gradient => None,
+            Self::Loglik | Self::Gradient | Self::Mpe | Self::Sample => None,
             Self::Adam => Some(Method::default()),
             Self::Em => Some(em(Counting::Soft)),
             Self::HardEm => Some(em(Counting::HARD)),

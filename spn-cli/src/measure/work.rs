@@ -8,7 +8,8 @@ use std::time::Instant;
 use spn_ir::plan::Plan;
 use spn_runtime::learn::{Objective, Optimizer};
 use spn_runtime::{
-    Executable, ExecutableOptions, GradientOptions, Number, Rows, RunError, Statistics,
+    Executable, ExecutableOptions, GradientOptions, Number, Rows, RunError, SampleOptions,
+    Statistics,
 };
 
 use super::{Operation, Times};
@@ -30,6 +31,8 @@ pub struct Work<E> {
     values: Vec<E>,
     /// For every row of a batch; empty unless the operation needs labels.
     labels: Vec<u32>,
+    /// Which values of a batch are observed; empty unless some are not.
+    observed: Vec<bool>,
     out: Vec<E>,
     /// The batch of the next call.
     next: usize,
@@ -62,6 +65,8 @@ impl<E: Number> Work<E> {
         let values = values.iter().copied().cycle().take(rows * columns).collect();
         let labels = labels(&executable, operation, batch);
         let optimizer = operation.method().map(|method| Optimizer::new(method, LEARNING_RATE));
+        let masked = if operation == Operation::Mpe { batch * columns } else { 0 };
+        let observed = (0..masked).map(|value| value % 2 == 0).collect();
         let out = vec![E::from_f64(0.0); batch];
         let (next, calls_per_sample) = (0, 1);
         Ok(Self {
@@ -71,6 +76,7 @@ impl<E: Number> Work<E> {
             batch,
             values,
             labels,
+            observed,
             out,
             next,
             calls_per_sample,
@@ -112,8 +118,21 @@ impl<E: Number> Work<E> {
         let start = self.next * length;
         self.next = (self.next + 1) % (self.values.len() / length).max(1);
         let rows = Rows::new(&self.values[start..start + length], columns)?;
-        if self.operation == Operation::Loglik {
-            return self.executable.log_likelihood_into(rows, Statistics::Observed, &mut self.out);
+        let statistics = Statistics::Observed;
+        match self.operation {
+            Operation::Loglik => {
+                return self.executable.log_likelihood_into(rows, statistics, &mut self.out);
+            }
+            Operation::Mpe => {
+                let rows = rows.with_mask(&self.observed)?;
+                return self.executable.mpe(rows, statistics).map(drop);
+            }
+            Operation::Sample => {
+                let seed = self.next as u64;
+                let options = SampleOptions { seed, ..SampleOptions::default() };
+                return self.executable.sample(self.batch, options).map(drop);
+            }
+            _ => {}
         }
         let labels = Some(self.labels.as_slice()).filter(|labels| !labels.is_empty());
         let objective = labels.map_or(Objective::Generative, |_| Objective::Discriminative);

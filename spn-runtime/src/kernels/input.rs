@@ -29,7 +29,7 @@ pub(crate) struct SampleStatistics<'a> {
 
 impl<E: Element> TileRows<'_, E> {
     /// Whether a value takes part in the network's input.
-    fn is_observed(&self, sample: usize, variable: usize) -> bool {
+    pub(crate) fn is_observed(&self, sample: usize, variable: usize) -> bool {
         let row = self.first + sample;
         self.rows.mask(row).is_none_or(|mask| mask[variable])
             && !self.rows.row(row)[variable].is_nan()

@@ -7,6 +7,7 @@
 pub(crate) mod dropout;
 pub(crate) mod input;
 pub(crate) mod leaf;
+pub(crate) mod max_product;
 pub(crate) mod product;
 pub(crate) mod root;
 pub(crate) mod scaled;

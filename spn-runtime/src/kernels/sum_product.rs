@@ -39,17 +39,17 @@ pub(crate) struct Block<'a, E> {
 }
 
 impl<E: Element> Block<'_, E> {
-    pub(super) fn inputs(&self) -> usize {
+    pub(crate) fn inputs(&self) -> usize {
         self.step.inputs as usize
     }
 
-    pub(super) fn width(&self) -> usize {
+    pub(crate) fn width(&self) -> usize {
         self.step.width as usize
     }
 
     /// The rows of all terms, one after the other.
     #[inline(always)]
-    fn gather_terms<I: Isa>(&self, isa: I, values: &[E], out: &mut [E]) {
+    pub(super) fn gather_terms<I: Isa>(&self, isa: I, values: &[E], out: &mut [E]) {
         let (mut rows, mut factors) = (out, self.factors);
         for term in &self.step.terms {
             let (term_rows, rest) = rows.split_at_mut(term.rows as usize * self.place.tile);
@@ -80,7 +80,7 @@ impl<E: Element> Block<'_, E> {
     }
 
     /// `x_i + ln w[i, o]` of every input for one sample.
-    pub(super) fn weighted_inputs(&self, values: &[E], unit: usize, sample: usize) -> Vec<f64> {
+    pub(crate) fn weighted_inputs(&self, values: &[E], unit: usize, sample: usize) -> Vec<f64> {
         let values = SlotValues { values, scales: None };
         (0..self.inputs())
             .map(|input| {

@@ -12,11 +12,11 @@
 
 use std::collections::BTreeMap;
 
-use spn_ir::Normalisation;
-use spn_ir::plan::{LeafInstance, LeafKernel, LeafStep, SlotId, Step};
+use spn_ir::plan::{LeafStep, SlotId, Step};
 
+use super::units::{InputUnits, restore_observed};
+use crate::distribution::Component;
 use crate::executable::Number;
-use crate::simd::Real;
 use crate::workspace::Workspace;
 use crate::{Executable, FlowOptions, Rows, RunError, Statistics};
 
@@ -186,38 +186,9 @@ impl<E: Number> Executable<E> {
         for component in 0..step.width as usize {
             let flow = workspace.flows[(first + component) * tile + sample].to_f64();
             for dimension in 0..step.dimensions as usize {
-                let mode = self.mode(step, instance, component, dimension);
+                let place = (component, dimension);
+                let mode = Component::new((step, index), place, self.quantities()).mode();
                 take(dimension, flow, mode);
-            }
-        }
-    }
-
-    /// The most probable value of a component.
-    fn mode(
-        &self,
-        step: &LeafStep,
-        instance: &LeafInstance,
-        component: usize,
-        dimension: usize,
-    ) -> f64 {
-        let quantity = |at: usize| {
-            let slice = instance.first?;
-            let values = &self.quantities()[slice.quantity.index()];
-            Some(values[slice.offset as usize + at].to_f64())
-        };
-        match step.kernel {
-            LeafKernel::LocationScale(_) => {
-                quantity(component * step.dimensions as usize + dimension).unwrap_or(f64::NAN)
-            }
-            LeafKernel::Indicator => component as f64,
-            LeafKernel::Categorical { states } => {
-                let row = component * step.dimensions as usize + dimension;
-                let probability =
-                    |state: usize| quantity(row * states as usize + state).unwrap_or(0.0);
-                let best = (0..states as usize).fold(0, |best, state| {
-                    if probability(state) > probability(best) { state } else { best }
-                });
-                best as f64
             }
         }
     }
@@ -237,31 +208,7 @@ impl<E: Number> Executable<E> {
             CompletionRule::WeightedMode => gathered.value / gathered.flow,
             CompletionRule::MostProbable => gathered.value,
         };
-        let value = match &self.plan().normalisation {
-            None => score,
-            Some(Normalisation::SampleWise { .. }) => {
-                score * workspace.deviation[sample] + workspace.mean[sample]
-            }
-            Some(Normalisation::Fixed { mean, deviation, epsilon }) => {
-                score * (deviation[variable] + epsilon) + mean[variable]
-            }
-        };
-        E::from_f64(value)
-    }
-}
-
-/// Puts observed values of a row where values of their variables stand.
-fn restore_observed<'a, E: Number>(
-    rows: Rows<'_, E>,
-    row: usize,
-    values: impl Iterator<Item = (&'a mut E, usize)>,
-) {
-    let given = rows.row(row);
-    for (value, variable) in values {
-        let observed = rows.mask(row).is_none_or(|mask| mask[variable]);
-        if observed && !Real::is_nan(given[variable]) {
-            *value = given[variable];
-        }
+        E::from_f64(InputUnits::new(self, workspace).value(score, variable, sample))
     }
 }
 

@@ -8,6 +8,7 @@
 
 mod convolution;
 mod copier;
+mod deterministic;
 mod invalid;
 mod leaves;
 mod maker;
@@ -20,6 +21,7 @@ use std::fmt;
 use proptest::strategy::Strategy;
 use spn_ir::{Circuit, CircuitError};
 
+pub use self::deterministic::deterministic_circuit;
 pub use self::invalid::{ExpectedProblem, invalid_circuit};
 pub use self::rows::{RowOptions, VariableKind, random_row, variable_kinds};
 
