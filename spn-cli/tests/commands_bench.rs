@@ -19,9 +19,16 @@ fn positive(json: &Value, field: &str) -> f64 {
 #[test]
 fn every_operation_is_measured_beside_the_peak() {
     let folder = tiny("bench");
-    for (op, passes) in
-        [("loglik", 1), ("gradient", 3), ("adam", 3), ("em", 3), ("hard-em", 1), ("mpe", 1)]
-    {
+    for (op, passes) in [
+        ("loglik", 1),
+        ("gradient", 3),
+        ("adam", 3),
+        ("em", 3),
+        ("hard-em", 1),
+        ("moments", 2),
+        ("mpe", 1),
+        ("sample-given", 1),
+    ] {
         let line = format!("bench @net.json --op {op} --batch 7 --threads 2 {SHORT}");
         let json = folder.json(&line);
         assert_eq!((&json["op"], &json["passes"]), (&json!(op), &json!(passes)));

@@ -22,8 +22,12 @@ pub enum Operation {
     UnweightedHardEm,
     /// ... with sampled counts.
     SampledEm,
+    /// Mean and variance of every variable, with every second value of a row missing.
+    Moments,
     /// The most probable explanation of each row with every second value missing.
     Mpe,
+    /// A sample of each row with every second value missing.
+    SampleGiven,
     /// Samples of the network without evidence, as many as a batch has rows.
     Sample,
 }
@@ -40,21 +44,32 @@ impl Operation {
             Self::HardEm => "hard-em",
             Self::UnweightedHardEm => "unweighted-hard-em",
             Self::SampledEm => "sampled-em",
+            Self::Moments => "moments",
             Self::Mpe => "mpe",
+            Self::SampleGiven => "sample-given",
             Self::Sample => "sample",
         }
     }
 
     /// How many matrix products of each sum it cannot do without: one forward; derivatives with
-    /// respect to inputs and to weights are two more. Counts of single inputs need no product in reverse;
+    /// respect to inputs and to weights are two more; moments need those of inputs. Counts of single
+    /// inputs need no product in reverse;
     /// max-product compares as often as a product multiplies, samples follow a path.
     #[must_use]
     pub fn passes(self) -> u32 {
         match self {
-            Self::Loglik | Self::HardEm | Self::UnweightedHardEm | Self::SampledEm | Self::Mpe => 1,
+            Self::Loglik | Self::HardEm | Self::UnweightedHardEm | Self::SampledEm => 1,
+            Self::Mpe | Self::SampleGiven => 1,
+            Self::Moments => 2,
             Self::Sample => 0,
             Self::Gradient | Self::Adam | Self::Em => 3,
         }
+    }
+
+    /// Whether every second value of a row is missing.
+    #[must_use]
+    pub fn hides_values(self) -> bool {
+        matches!(self, Self::Moments | Self::Mpe | Self::SampleGiven)
     }
 
     /// The training method whose step it is.
@@ -62,7 +77,8 @@ impl Operation {
     pub fn method(self) -> Option<Method> {
         let em = |counting| Method::ExpectationMaximization(ExpectationMaximization::new(counting));
         match self {
-            Self::Loglik | Self::Gradient | Self::Mpe | Self::Sample => None,
+            Self::Loglik | Self::Gradient => None,
+            Self::Moments | Self::Mpe | Self::SampleGiven | Self::Sample => None,
             Self::Adam => Some(Method::default()),
             Self::Em => Some(em(Counting::Soft)),
             Self::HardEm => Some(em(Counting::HARD)),

@@ -65,7 +65,7 @@ impl<E: Number> Work<E> {
         let values = values.iter().copied().cycle().take(rows * columns).collect();
         let labels = labels(&executable, operation, batch);
         let optimizer = operation.method().map(|method| Optimizer::new(method, LEARNING_RATE));
-        let masked = if operation == Operation::Mpe { batch * columns } else { 0 };
+        let masked = if operation.hides_values() { batch * columns } else { 0 };
         let observed = (0..masked).map(|value| value % 2 == 0).collect();
         let out = vec![E::from_f64(0.0); batch];
         let (next, calls_per_sample) = (0, 1);
@@ -119,19 +119,24 @@ impl<E: Number> Work<E> {
         self.next = (self.next + 1) % (self.values.len() / length).max(1);
         let rows = Rows::new(&self.values[start..start + length], columns)?;
         let statistics = Statistics::Observed;
+        let samples = SampleOptions { seed: self.next as u64, ..SampleOptions::default() };
         match self.operation {
             Operation::Loglik => {
                 return self.executable.log_likelihood_into(rows, statistics, &mut self.out);
+            }
+            Operation::Moments => {
+                let rows = rows.with_mask(&self.observed)?;
+                return self.executable.moments(rows, statistics).map(drop);
             }
             Operation::Mpe => {
                 let rows = rows.with_mask(&self.observed)?;
                 return self.executable.mpe(rows, statistics).map(drop);
             }
-            Operation::Sample => {
-                let seed = self.next as u64;
-                let options = SampleOptions { seed, ..SampleOptions::default() };
-                return self.executable.sample(self.batch, options).map(drop);
+            Operation::SampleGiven => {
+                let rows = rows.with_mask(&self.observed)?;
+                return self.executable.sample_given(rows, 1, samples).map(drop);
             }
+            Operation::Sample => return self.executable.sample(self.batch, samples).map(drop),
             _ => {}
         }
         let labels = Some(self.labels.as_slice()).filter(|labels| !labels.is_empty());

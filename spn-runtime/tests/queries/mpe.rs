@@ -1,8 +1,10 @@
 //! Most probable explanations: the value is that of the specification's max-product on every circuit, and
 //! on deterministic ones no completion is more probable.
 
+use spn_compiler::{Options, compile};
 use spn_ir::Normalisation;
-use spn_runtime::{Number, SampleOptions, Statistics};
+use spn_runtime::simd::Level;
+use spn_runtime::{Executable, ExecutableOptions, Number, SampleOptions, Statistics};
 use spn_testkit::brute_force::completions;
 use spn_testkit::reference::log_likelihood;
 use spn_testkit::{
@@ -157,6 +159,28 @@ fn mixtures_are_not_taken_for_deterministic() {
         }
     }
     assert!((1..80).contains(&deterministic), "{deterministic}");
+}
+
+#[test]
+fn every_instruction_set_finds_the_same_explanations() {
+    for seed in 0..20 {
+        let circuit = random_circuit(seed, &CircuitOptions::discrete());
+        let options = RowOptions { missing: 0.5, ..RowOptions::default() };
+        let rows: Vec<Vec<f64>> = (0..40).map(|row| random_row(&circuit, row, &options)).collect();
+        let values = flat::<f32>(&rows);
+        let answers = Level::available().into_iter().map(|level| {
+            let plan = compile(&circuit, &Options::default()).unwrap();
+            let options = ExecutableOptions { level, threads: Some(1) };
+            let executable = Executable::<f32>::with_options(plan, options).unwrap();
+            executable.mpe(batch(&circuit, &values), Statistics::Observed).unwrap()
+        });
+        let answers: Vec<_> = answers.collect();
+        for other in &answers[1..] {
+            // Logarithms of leaves are those of the system, sums of them have one order.
+            assert_eq!(bits(&other.log_values), bits(&answers[0].log_values));
+            assert_eq!(bits(&other.values), bits(&answers[0].values));
+        }
+    }
 }
 
 #[test]

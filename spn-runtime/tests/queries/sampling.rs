@@ -152,6 +152,20 @@ fn samples_depend_neither_on_threads_nor_on_batches() {
 }
 
 #[test]
+fn a_sample_does_not_depend_on_how_many_are_drawn() {
+    for seed in 0..30 {
+        let circuit = random_circuit(seed, &CircuitOptions::discrete());
+        let executable = executable::<f64>(&circuit, 2);
+        for temperature in [1.0, 0.5] {
+            let options = SampleOptions { seed, temperature, ..SampleOptions::default() };
+            let (few, many) = (executable.sample(60, options), executable.sample(500, options));
+            let (few, many) = (few.unwrap(), many.unwrap());
+            assert_eq!(bits(&few), bits(&many[..few.len()]));
+        }
+    }
+}
+
+#[test]
 fn samples_of_continuous_variables_have_the_moments_of_the_network() {
     let options = CircuitOptions { maximum_variables: 5, ..CircuitOptions::gentle() };
     let mut ratios = Vec::new();

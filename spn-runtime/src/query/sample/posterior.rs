@@ -76,11 +76,19 @@ pub(super) struct Drawing<'a, 's, E> {
 impl<E: Element> DrawSums for Drawing<'_, '_, E> {
     fn joint(&mut self, temperature: f64, numbers: &mut RandomNumbers) -> usize {
         self.posteriors.joints(self.scores);
-        draw_tempered(self.scores.iter().copied(), temperature, numbers)
+        draw_one(self.scores, temperature, numbers)
     }
 
     fn input(&mut self, sum: SumUnit, temperature: f64, numbers: &mut RandomNumbers) -> usize {
         self.posteriors.inputs(sum, self.scores);
-        draw_tempered(self.scores.iter().copied(), temperature, numbers)
+        draw_one(self.scores, temperature, numbers)
+    }
+}
+
+/// An index in proportion to its score; the only one without a random number, as tables do it.
+fn draw_one(scores: &[f64], temperature: f64, numbers: &mut RandomNumbers) -> usize {
+    match scores.len() {
+        0 | 1 => 0,
+        _ => draw_tempered(scores.iter().copied(), temperature, numbers),
     }
 }
