@@ -46,13 +46,16 @@ fn bits<E: Number>(values: &[E]) -> Vec<u64> {
 }
 
 /// The compiled circuit, which runs batches of up to `limit` rows as single rows.
+/// Without scalar programs, which would take rows of scalar circuits before they come here and have
+/// another order of sums for one row than for several.
 fn executable<E: Number>(
     circuit: &Circuit,
     outputs: Vec<NodeId>,
     (level, threads): (Level, usize),
     limit: usize,
 ) -> Executable<E> {
-    let plan = compile(circuit, &Options { outputs, ..Options::default() }).unwrap();
+    let mut plan = compile(circuit, &Options { outputs, ..Options::default() }).unwrap();
+    (plan.scalar, plan.scalar_row) = (None, None);
     let options = ExecutableOptions { level, threads: Some(threads) };
     let mut executable = Executable::with_options(plan, options).unwrap();
     executable.row_limit = limit;
